@@ -1,0 +1,39 @@
+//! Records of an append-only journal. Written by the store, replayed by `explain`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Decision, Observation, Replicas, Timestamp};
+
+/// What may be done with a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Decide and record; show nothing to approve.
+    Observe,
+    /// Decide and offer; a person approves or rejects.
+    #[default]
+    Recommend,
+    /// Decide and order.
+    Act,
+}
+
+/// One decision with all it was made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JournalRecord {
+    /// Counts from 1 within a journal.
+    pub id: u64,
+    /// When it was decided.
+    pub time: Timestamp,
+    /// Name of the policy.
+    pub policy: String,
+    /// Mode in force.
+    pub mode: Mode,
+    /// What was seen.
+    pub observation: Observation,
+    /// What was decided and why.
+    pub decision: Decision,
+    /// What the baseline wanted at the same instant.
+    pub baseline: Replicas,
+    /// Hash of the policy's configuration and the learner's version.
+    pub version: String,
+}
