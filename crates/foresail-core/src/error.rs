@@ -47,6 +47,12 @@ pub enum Error {
     /// A time zone that the bundled database does not know.
     #[error("{0:?} is not a known IANA time zone")]
     BadZone(String),
+    /// A step that does not divide a day, or is shorter than a second, where features need both.
+    #[error("step {0:?} does not divide a day into rows of at least a second")]
+    StepNotInDay(Duration),
+    /// Features of another definition than those a model was trained on.
+    #[error("features differ from those expected: {0}")]
+    SchemaMismatch(String),
     /// Saved state that cannot be restored.
     #[error("saved state cannot be restored: {0}")]
     BadSnapshot(String),

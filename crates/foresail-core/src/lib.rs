@@ -1,7 +1,8 @@
 //! The foundation: what all rooms speak.
 //!
 //! Time and units, the validated series ([`Frame`]), what is known ahead ([`Known`]), seeded randomness
-//! ([`SeededRng`]), the vocabulary of scaling ([`Observation`], [`Decision`], [`Policy`]) and journal records.
+//! ([`SeededRng`]), the vocabulary of scaling ([`Observation`], [`Decision`], [`Policy`]) and journal records; streaming
+//! statistics ([`online`]) and the 72 features made of them ([`features`]).
 //! Everything here is plain synchronous data: nothing reads a clock, a file or the environment.
 //!
 //! ```
@@ -17,9 +18,11 @@
 //! ```
 
 mod error;
+pub mod features;
 mod frame;
 mod journal;
 mod known;
+pub mod online;
 mod rng;
 mod scaling;
 mod time;

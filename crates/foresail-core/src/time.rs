@@ -159,6 +159,13 @@ impl TimeZone {
     pub fn name(&self) -> &str {
         self.0.iana_name().unwrap_or("UTC")
     }
+
+    /// Seconds by which local time is ahead of UTC at `at`, and the instant from which that may differ, if there is one.
+    pub fn offset_at(&self, at: Timestamp) -> (i32, Option<Timestamp>) {
+        let instant = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let change = self.0.following(instant).next().map(|t| Timestamp(t.timestamp().as_microsecond()));
+        (self.0.to_offset(instant).seconds(), change)
+    }
 }
 
 /// Calendar fields of an instant in some zone.

@@ -3,11 +3,20 @@
 //! A [`Forecaster`] is a model before it has seen data; [`Forecaster::fit`] learns from a history and gives a [`Fitted`]
 //! that is updated row by row and predicts. Fitting may fail; updating and predicting may not.
 
+pub mod backtest;
 mod error;
 mod forecast;
+pub mod guard;
+pub mod intervals;
+pub mod metrics;
+pub mod mixer;
+pub mod models;
+pub mod registry;
 
 pub use error::Error;
 pub use forecast::{Forecast, Snapshot};
+
+use std::any::Any;
 
 use foresail_core::{Frame, Known, Row, SeededRng};
 
@@ -21,10 +30,30 @@ pub trait Forecaster: Send + Sync {
     /// # Errors
     /// [`Error::TooShort`] if `history` cannot identify the model.
     fn fit(&self, history: &Frame, known: &Known, rng: &mut SeededRng) -> Result<Box<dyn Fitted>, Error>;
+
+    /// Learns anew from the first `train` rows of `history`, which ends where `fitted` stands, takes in the rows after
+    /// them by [`Fitted::update`], and puts the result in the place of `fitted`. What a wrapper has learned online (the
+    /// weights of a mix, the calibration of intervals) is kept; a plain model keeps nothing.
+    ///
+    /// # Errors
+    /// As [`Forecaster::fit`]; `fitted` is then as it was.
+    fn refit(
+        &self,
+        fitted: &mut Box<dyn Fitted>,
+        history: &Frame,
+        train: usize,
+        known: &Known,
+        rng: &mut SeededRng,
+    ) -> Result<(), Error> {
+        let mut fresh = self.fit(&history.slice(0..train), known, rng)?;
+        (train..history.len()).for_each(|i| fresh.update(&history.row(i)));
+        *fitted = fresh;
+        Ok(())
+    }
 }
 
 /// A fitted model. Updating and predicting cannot fail: what could go wrong went wrong in `fit`.
-pub trait Fitted: Send + Sync {
+pub trait Fitted: Any + Send + Sync {
     /// Takes in one more row, at no more than O(season) cost.
     fn update(&mut self, row: &Row);
 

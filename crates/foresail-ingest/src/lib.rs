@@ -1,1 +1,51 @@
-//! Placeholder; replaced in the first commit of this crate.
+//! Readers: a file of measurements becomes a validated [`Frame`](foresail_core::Frame) and an account of what was
+//! repaired on the way.
+//!
+//! CSV, Parquet and saved Prometheus `query_range` answers, plain, gzipped or zstd-compressed, from a file or standard
+//! input. [`ReadOptions`] states the rule for every flaw an input can have; [`Quality`] counts how often each applied;
+//! an [`Error`] names file, line, column and what was expected there.
+//!
+//! ```
+//! use foresail_ingest::{ReadOptions, Source, read};
+//!
+//! let text = "timestamp,requests\n2026-03-01T00:00:00Z,12\n2026-03-01T00:01:00Z,\n2026-03-01T00:02:00Z,14\n";
+//! let options = ReadOptions { values: vec!["requests".into()], ..ReadOptions::default() };
+//! let ingested = read(Source::bytes("load.csv", text), &options).unwrap();
+//! assert_eq!(ingested.frame.target_mask(), [true, false, true]); // an empty cell is a gap
+//! assert_eq!(ingested.quality.columns[0].empty, 1);
+//!
+//! let broken = read(Source::bytes("load.csv", "ts,requests\n1772366400,many\n"), &options).unwrap_err();
+//! assert!(broken.to_string().starts_with("load.csv, line 2, column \"requests\": \"many\" is not a number"));
+//! ```
+
+mod assemble;
+mod cell;
+mod clock;
+mod counter;
+mod csv;
+mod decompress;
+mod error;
+mod grid;
+mod options;
+mod parquet;
+mod parquet_cells;
+mod place;
+mod preset;
+mod prometheus;
+mod quality;
+mod read;
+mod schema;
+mod source;
+mod stamp;
+mod table;
+mod write;
+
+pub use decompress::Codec;
+pub use error::Error;
+pub use options::{Aggregation, Counters, Duplicates, EpochUnit, Format, Negative, ReadOptions};
+pub use place::{At, Place};
+pub use preset::Preset;
+pub use quality::{ColumnQuality, Quality};
+pub use read::{Ingested, read};
+pub use source::Source;
+pub use write::{write_csv, write_parquet};

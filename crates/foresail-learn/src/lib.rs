@@ -1,1 +1,24 @@
-//! Placeholder; replaced in the first commit of this crate.
+//! Learners that know nothing of load or replicas: trees and forests, online linear models, and the account that tells
+//! a champion from its challengers.
+//!
+//! Each is plain synchronous code that is handed its data and its randomness, and whose result depends on nothing else:
+//! a forest grown on one thread is bit for bit the forest grown on sixteen.
+//!
+//! ```
+//! use foresail_core::SeededRng;
+//! use foresail_learn::forest::{ForestParams, Matrix, RandomForest};
+//!
+//! // y = 2x on a grid, one feature.
+//! let x: Vec<f32> = (0..200).map(|i| i as f32).collect();
+//! let y: Vec<f64> = x.iter().map(|x| 2.0 * f64::from(*x)).collect();
+//! let rows = Matrix::new(&x, 1).unwrap();
+//! let forest = RandomForest::fit(rows, &y, &ForestParams::default(), &SeededRng::seed_from_u64(7)).unwrap();
+//! assert!((forest.predict(&[100.0]) - 200.0).abs() < 10.0);
+//! ```
+
+mod error;
+pub mod forest;
+pub mod linear;
+pub mod trial;
+
+pub use error::Error;

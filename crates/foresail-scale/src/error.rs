@@ -22,6 +22,9 @@ pub enum Error {
         /// The ids there are, comma separated.
         available: String,
     },
+    /// A policy's forecasting model cannot be built.
+    #[error("the policy's model: {0}")]
+    NoModel(#[from] foresail_forecast::Error),
     /// A policy cannot be used with this service model.
     #[error("policy {policy:?} needs service model {needs}")]
     WrongService {
@@ -36,6 +39,12 @@ pub enum Error {
 }
 
 /// Refuses `value` unless `accepted`.
-pub(crate) fn check(accepted: bool, parameter: &'static str, value: impl ToString, range: &'static str) -> Result<(), Error> {
+#[expect(clippy::needless_pass_by_value, reason = "numbers and literals are handed over as they are")]
+pub(crate) fn check(
+    accepted: bool,
+    parameter: &'static str,
+    value: impl ToString,
+    range: &'static str,
+) -> Result<(), Error> {
     if accepted { Ok(()) } else { Err(Error::BadParameter { parameter, value: value.to_string(), range }) }
 }

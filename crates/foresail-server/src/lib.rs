@@ -1,1 +1,16 @@
-//! Placeholder; replaced in the first commit of this crate.
+//! What people look at: reports as one self-contained HTML file.
+//!
+//! Everything here is a pure function from data to text; writing the file is the binary's business.
+//!
+//! ```
+//! use foresail_server::report::{Block, Report, Section, Table, render};
+//!
+//! let mut table = Table::new("Late requests", ["policy", "late %"]);
+//! table.row(["hpa@0.7", "0.081"]);
+//! let section = Section::new("Scorecard").text("One week, replayed.").block(Block::Table(table));
+//! let html = render(&Report::new("A week of load").section(section));
+//! assert!(html.starts_with("<!doctype html>"));
+//! assert!(html.contains("hpa@0.7"));
+//! ```
+
+pub mod report;

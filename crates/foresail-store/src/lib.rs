@@ -1,1 +1,32 @@
-//! Placeholder; replaced in the first commit of this crate.
+//! History on disk: served features in Parquet, decisions in a journal.
+//!
+//! - [`FeatureStore`] keeps feature vectors as they were served, in immutable part files, and answers what was known at
+//!   a given time ([`FeatureView::as_of`]): nothing that became available later can leak into training data.
+//! - [`Journal`] appends one [`JournalRecord`](foresail_core::JournalRecord) a line, chained by hashes, and replays to
+//!   the same bytes.
+//!
+//! Times are arguments and nothing here reads a clock.
+//!
+//! ```
+//! use foresail_core::{Timestamp, features::Schema};
+//! use foresail_store::FeatureStore;
+//! use std::time::Duration;
+//!
+//! let dir = tempfile::tempdir().unwrap();
+//! let step = Duration::from_secs(120);
+//! let mut store = FeatureStore::open(dir.path(), &Schema::of(step).unwrap()).unwrap();
+//! let noon = Timestamp::parse("2026-03-01T12:00:00Z").unwrap();
+//! store.append("checkout", noon, noon + step, &[0.5; 72]).unwrap(); // known when its row has ended
+//! store.flush().unwrap();
+//! assert!(store.view().as_of("checkout", noon).unwrap().is_none());
+//! assert_eq!(store.view().as_of("checkout", noon + step).unwrap().unwrap().features[0], 0.5);
+//! ```
+
+mod disk;
+mod error;
+mod features;
+mod journal;
+
+pub use error::Error;
+pub use features::{FeatureStore, FeatureView, ROWS_PER_PART, StoredRow};
+pub use journal::{Journal, JournalReader, Torn, find};

@@ -1,0 +1,67 @@
+//! The forecasting models, one a file. [`registry`](crate::registry) builds them by name.
+//!
+//! A model file holds its parameters (a [`Forecaster`](crate::Forecaster)) and its learned state, which knows nothing of
+//! gaps in time, saving or broken numbers: `live.rs` sees to those for all. Announced events are not applied here: a
+//! model forecasts the load as it would be without them, and who knows of an event multiplies the forecast once.
+
+pub(crate) mod calendar_features;
+mod cholesky;
+pub(crate) mod clock;
+#[cfg(test)]
+mod contract;
+mod direct;
+mod ets;
+mod holt_winters;
+mod last_value;
+mod level_shape;
+mod linear_trend;
+mod live;
+mod pattern;
+mod profile;
+mod random_forest;
+mod ridge;
+mod season;
+mod seasonal_naive;
+mod seed_ensemble;
+mod smoothing;
+
+pub use ets::Ets;
+pub use holt_winters::HoltWinters;
+pub use last_value::LastValue;
+pub use level_shape::LevelShape;
+pub use linear_trend::LinearTrend;
+pub use pattern::Pattern;
+pub use random_forest::RandomForest;
+pub use ridge::Ridge;
+pub use seasonal_naive::SeasonalNaive;
+pub use seed_ensemble::SeedEnsemble;
+
+use crate::registry::ModelOptions;
+use crate::{Error, Fitted, Forecaster, Snapshot};
+use live::{Live, Model};
+
+/// One line of the registry.
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    pub(crate) build: fn(&ModelOptions) -> Box<dyn Forecaster>,
+    pub(crate) restore: fn(Snapshot) -> Result<Box<dyn Fitted>, Error>,
+}
+
+/// The line of the model whose state is `M`.
+const fn entry<M: Model>(build: fn(&ModelOptions) -> Box<dyn Forecaster>) -> Entry {
+    Entry { name: M::NAME, build, restore: Live::<M>::restore }
+}
+
+/// Every model of this folder, cheapest first.
+pub(crate) const MODELS: &[Entry] = &[
+    entry::<last_value::State>(|_| Box::new(LastValue)),
+    entry::<seasonal_naive::State>(|options| Box::new(SeasonalNaive::new(&options.seasons))),
+    entry::<linear_trend::State>(|_| Box::new(LinearTrend::new())),
+    entry::<pattern::State>(|options| Box::new(Pattern::new(&options.seasons))),
+    entry::<level_shape::State>(|options| Box::new(LevelShape::new(&options.seasons))),
+    entry::<holt_winters::State>(|options| Box::new(HoltWinters::new(&options.seasons))),
+    entry::<ets::State>(|options| Box::new(Ets::new(&options.seasons))),
+    entry::<ridge::State>(|options| Box::new(Ridge::new(&options.seasons, options.columns.clone()))),
+    entry::<seed_ensemble::State>(|options| Box::new(SeedEnsemble::new(&options.seasons))),
+    entry::<random_forest::State>(|options| Box::new(RandomForest::new(&options.seasons, options.columns.clone()))),
+];

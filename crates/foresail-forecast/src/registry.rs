@@ -1,0 +1,110 @@
+//! Models by name: built, listed and restored.
+//!
+//! ```
+//! use foresail_core::{Frame, Known, SeededRng};
+//! use foresail_forecast::registry::{ModelOptions, build, restore};
+//!
+//! let history = Frame::from_values((0..300).map(f64::from));
+//! let model = build("linear_trend", &ModelOptions::default()).unwrap();
+//! let fitted = model.fit(&history, &Known::none(), &mut SeededRng::seed_from_u64(7)).unwrap();
+//! let forecast = restore(fitted.snapshot()).unwrap().predict(2, &Known::none());
+//! assert!((forecast.mean[1] - 301.0).abs() < 1e-9);
+//! ```
+
+use std::time::Duration;
+
+use foresail_core::features::Columns;
+use serde::{Deserialize, Serialize};
+
+use crate::guard::FittedGuarded;
+use crate::intervals::FittedCalibrated;
+use crate::mixer::{Ensemble, FittedEnsemble, MEMBERS};
+use crate::models::MODELS;
+use crate::{Error, Fitted, Forecaster, Snapshot};
+
+/// What a model is told of the series before it sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelOptions {
+    /// Seasons the load may have; a model drops those that its history does not hold twice. A day and a week unless said.
+    pub seasons: Vec<Duration>,
+    /// The columns that play a part beside the load, by name; models on features read them. The target alone unless said.
+    pub columns: Option<Columns<String>>,
+    /// Steps ahead that matter: an ensemble weighs its members by how they do up to there. 60 unless said.
+    pub horizon: usize,
+}
+
+impl Default for ModelOptions {
+    fn default() -> Self {
+        Self { seasons: vec![Duration::from_secs(86_400), Duration::from_secs(7 * 86_400)], columns: None, horizon: 60 }
+    }
+}
+
+/// The names that [`build`] knows, cheapest model first.
+pub fn names() -> Vec<&'static str> {
+    MODELS.iter().map(|entry| entry.name).chain([FittedEnsemble::MODEL]).collect()
+}
+
+/// The model called `name`.
+///
+/// # Errors
+/// [`Error::NoSuchModel`], naming those there are; [`Error::BadParameter`] for a season of no length.
+pub fn build(name: &str, options: &ModelOptions) -> Result<Box<dyn Forecaster>, Error> {
+    if let Some(season) = options.seasons.iter().find(|s| s.is_zero()) {
+        let value = format!("{season:?}");
+        return Err(Error::BadParameter { parameter: "season", value, range: "above zero" });
+    }
+    if name == FittedEnsemble::MODEL {
+        let members = MEMBERS.iter().map(|member| build(member, options)).collect::<Result<_, _>>()?;
+        return Ok(Box::new(Ensemble::new(members, options.horizon)));
+    }
+    let entry = MODELS.iter().find(|entry| entry.name == name).ok_or_else(|| unknown(name))?;
+    Ok((entry.build)(options))
+}
+
+/// Goes on from where a fitted model was saved: it predicts bit for bit what the saved one would have.
+///
+/// # Errors
+/// [`Error::NoSuchModel`]; [`Error::BadSnapshot`] if the version or the state is not this model's.
+pub fn restore(snapshot: Snapshot) -> Result<Box<dyn Fitted>, Error> {
+    match snapshot.model.as_str() {
+        FittedCalibrated::MODEL => FittedCalibrated::restore(snapshot),
+        FittedEnsemble::MODEL => FittedEnsemble::restore(snapshot),
+        FittedGuarded::MODEL => FittedGuarded::restore(snapshot),
+        name => {
+            let entry = MODELS.iter().find(|entry| entry.name == name).ok_or_else(|| unknown(name))?;
+            (entry.restore)(snapshot)
+        }
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    Error::NoSuchModel { name: name.to_owned(), available: names().join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_builds_a_model_of_that_name() {
+        for name in names() {
+            assert_eq!(build(name, &ModelOptions::default()).unwrap().name(), name);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_answered_with_those_there_are() {
+        let message = build("prophet", &ModelOptions::default()).err().unwrap().to_string();
+        assert!(message.starts_with("no model \"prophet\"; there are last_value, seasonal_naive"), "{message}");
+        let snapshot = Snapshot { model: "prophet".into(), version: 1, state: serde_json::Value::Null };
+        assert!(matches!(restore(snapshot), Err(Error::NoSuchModel { .. })));
+    }
+
+    #[test]
+    fn a_season_of_no_length_is_refused() {
+        let options = ModelOptions { seasons: vec![Duration::ZERO], ..ModelOptions::default() };
+        let message = build("pattern", &options).err().unwrap().to_string();
+        assert_eq!(message, "season is 0ns, accepted is above zero");
+    }
+}

@@ -1,0 +1,165 @@
+//! A grown regression tree.
+
+use serde::{Deserialize, Serialize};
+
+/// Marks a node without children.
+const LEAF: u16 = u16::MAX;
+
+/// A node: 12 bytes, so that a deep tree stays in the cache.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Node {
+    /// Feature asked about, or [`LEAF`].
+    feature: u16,
+    /// Where a missing value goes.
+    missing_left: bool,
+    /// Values up to here go left.
+    threshold: f32,
+    /// The left child, the right one being next to it; for a leaf, the index of its value.
+    next: u32,
+}
+
+/// A binary regression tree over rows of `f32` features.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Columns", into = "Columns")]
+pub(super) struct Tree {
+    nodes: Vec<Node>,
+    values: Vec<f64>,
+    features: usize,
+}
+
+impl Tree {
+    /// A tree that answers `value` to everything, for rows of `features` features.
+    pub(super) fn leaf(value: f64, features: usize) -> Self {
+        let node = Node { feature: LEAF, missing_left: false, threshold: 0.0, next: 0 };
+        Self { nodes: vec![node], values: vec![value], features }
+    }
+
+    /// Turns the leaf at `node` into a question and returns its left child; the right one is next to it. The left child
+    /// keeps the leaf's value slot, so no slot is orphaned.
+    pub(super) fn split(&mut self, node: u32, feature: u16, threshold: f32, missing_left: bool) -> u32 {
+        let at = node as usize;
+        debug_assert!(self.nodes[at].feature == LEAF && usize::from(feature) < self.features);
+        let left = self.nodes.len() as u32;
+        let kept = self.nodes[at];
+        self.nodes.push(kept);
+        self.nodes.push(Node { next: self.values.len() as u32, ..kept });
+        self.values.push(0.0);
+        self.nodes[at] = Node { feature, missing_left, threshold, next: left };
+        left
+    }
+
+    /// Sets what the leaf at `node` answers.
+    pub(super) fn set_value(&mut self, node: u32, value: f64) {
+        let node = self.nodes[node as usize];
+        debug_assert_eq!(node.feature, LEAF);
+        self.values[node.next as usize] = value;
+    }
+
+    /// The answer for `row`, in O(depth). `row` has as many features as the tree was grown on.
+    pub(super) fn predict(&self, row: &[f32]) -> f64 {
+        let mut node = &self.nodes[0];
+        while node.feature != LEAF {
+            let value = row[usize::from(node.feature)];
+            // NaN compares false, so one branch covers present values and the other the missing ones.
+            let left = value <= node.threshold || (value.is_nan() && node.missing_left);
+            node = &self.nodes[node.next as usize + usize::from(!left)];
+        }
+        self.values[node.next as usize]
+    }
+
+    /// Applies `f` to every answer.
+    pub(super) fn map_values(&mut self, f: impl Fn(f64) -> f64) {
+        for value in &mut self.values {
+            *value = f(*value);
+        }
+    }
+
+    /// Features of the rows it takes.
+    pub(super) fn features(&self) -> usize {
+        self.features
+    }
+}
+
+/// How a tree is saved: a list a field, a third of the size of a list of nodes.
+#[derive(Serialize, Deserialize)]
+struct Columns {
+    features: usize,
+    feature: Vec<u16>,
+    missing_left: Vec<u8>,
+    threshold: Vec<f32>,
+    next: Vec<u32>,
+    values: Vec<f64>,
+}
+
+impl From<Tree> for Columns {
+    fn from(tree: Tree) -> Self {
+        Self {
+            features: tree.features,
+            feature: tree.nodes.iter().map(|n| n.feature).collect(),
+            missing_left: tree.nodes.iter().map(|n| u8::from(n.missing_left)).collect(),
+            threshold: tree.nodes.iter().map(|n| n.threshold).collect(),
+            next: tree.nodes.iter().map(|n| n.next).collect(),
+            values: tree.values,
+        }
+    }
+}
+
+impl TryFrom<Columns> for Tree {
+    type Error = String;
+
+    /// Refuses what [`Tree::predict`] could not walk: a child that is not further on, or an index out of range.
+    fn try_from(saved: Columns) -> Result<Self, String> {
+        let count = saved.feature.len();
+        if count == 0 || [saved.missing_left.len(), saved.threshold.len(), saved.next.len()] != [count; 3] {
+            return Err("the lists of a tree's nodes differ in length or are empty".to_owned());
+        }
+        let mut nodes = Vec::with_capacity(count);
+        for at in 0..count {
+            let (feature, next) = (saved.feature[at], saved.next[at] as usize);
+            let sound = if feature == LEAF {
+                next < saved.values.len()
+            } else {
+                usize::from(feature) < saved.features && next > at && next + 1 < count
+            };
+            if !sound {
+                return Err(format!("node {at} of a tree points outside of it"));
+            }
+            let missing_left = saved.missing_left[at] != 0;
+            nodes.push(Node { feature, missing_left, threshold: saved.threshold[at], next: saved.next[at] });
+        }
+        Ok(Self { nodes, values: saved.values, features: saved.features })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stump() -> Tree {
+        let mut tree = Tree::leaf(0.0, 2);
+        let left = tree.split(0, 1, 3.5, true);
+        tree.set_value(left, 10.0);
+        tree.set_value(left + 1, 20.0);
+        tree
+    }
+
+    #[test]
+    fn a_row_takes_its_side_and_a_missing_value_the_chosen_one() {
+        let tree = stump();
+        assert_eq!(
+            [tree.predict(&[0.0, 3.5]), tree.predict(&[0.0, 3.6]), tree.predict(&[0.0, f32::NAN])],
+            [10.0, 20.0, 10.0]
+        );
+    }
+
+    #[test]
+    fn a_saved_tree_that_points_outside_is_refused() {
+        let mut columns = Columns::from(stump());
+        columns.next[0] = 7;
+        assert!(Tree::try_from(columns).is_err());
+        let mut looping = Columns::from(stump());
+        looping.next[0] = 0;
+        assert!(Tree::try_from(looping).is_err());
+        assert_eq!(Tree::try_from(Columns::from(stump())), Ok(stump()));
+    }
+}

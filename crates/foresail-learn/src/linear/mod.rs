@@ -1,0 +1,5 @@
+//! Linear models learned online.
+
+mod rls;
+
+pub use rls::RecursiveLeastSquares;

@@ -1,0 +1,6 @@
+//! The store against real files.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers included")]
+
+mod features;
+mod journal;

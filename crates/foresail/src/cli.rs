@@ -1,0 +1,70 @@
+//! The command line: one line of help a command; each command's own arguments stand in its file.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{backtest, bench, completions, demo, explain, features, forecast, generate, man, simulate};
+
+/// Forecast load, decide scale, and prove it against the autoscalers you would use instead.
+#[derive(Parser, Debug)]
+#[command(name = "foresail", version, about, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Show the main job on generated load: forecast it, replay every policy, write a report
+    Demo(demo::Demo),
+    /// Predict the next steps of a series, with intervals
+    Forecast(forecast::Forecast),
+    /// Measure models on windows at the end of a series
+    Backtest(backtest::Backtest),
+    /// Replay a load against scaling policies and compare lateness and cost
+    Simulate(simulate::Simulate),
+    /// Compute the features that models see, row by row
+    Features(features::Features),
+    /// Write a seeded load with its ground truth
+    Generate(generate::Generate),
+    /// Measure Foresail itself
+    Bench(bench::Bench),
+    /// Say why a recorded decision was made
+    Explain(explain::Explain),
+    /// Print completions for a shell
+    Completions(completions::Completions),
+    /// Print the manual page
+    Man(man::Man),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// What the command reports.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Demo(command) => command.run(),
+            Command::Forecast(command) => command.run(),
+            Command::Backtest(command) => command.run(),
+            Command::Simulate(command) => command.run(),
+            Command::Features(command) => command.run(),
+            Command::Generate(command) => command.run(),
+            Command::Bench(command) => command.run(),
+            Command::Explain(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,214 @@
+//! `foresail bench forecast`: accuracy and time of every model.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use foresail_core::Frame;
+use foresail_forecast::backtest::{BacktestOptions, BacktestResult, ModelResult};
+use foresail_forecast::metrics::geometric_mean;
+use foresail_forecast::registry::ModelOptions;
+use foresail_ingest::{ReadOptions, read};
+use serde::Serialize;
+
+use super::loads::generated;
+use super::series::series_in;
+use crate::commands::backtest::{models, run};
+use crate::output::{TextTable, cell, note, print, print_json};
+use crate::progress;
+
+/// What every model is measured against.
+const BASELINE: &str = "seasonal_naive";
+
+/// Accuracy and time of every model.
+///
+/// Without files it runs on generated loads and on the traces, where there are any. Errors are relative to those of the
+/// seasonal naive model, as geometric means over the series.
+#[derive(Args, Debug)]
+pub(crate) struct Forecast {
+    /// Files instead of the usual series; their first numeric column counts
+    files: Vec<PathBuf>,
+    /// Models, comma-separated; all for all
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "all")]
+    models: Vec<String>,
+    /// How many steps of a series ahead
+    #[arg(long, value_name = "STEPS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    horizon: u32,
+    /// Windows of one horizon at the end of each series
+    #[arg(long, value_name = "N", default_value_t = 48, value_parser = clap::value_parser!(u32).range(1..))]
+    windows: u32,
+    /// Days of each series that are used, from its end; what precedes the windows trains
+    #[arg(long, value_name = "DAYS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    days: u32,
+    /// Folder of the load traces
+    #[arg(long, value_name = "DIR", default_value = "../shared/traces/load")]
+    traces: PathBuf,
+    /// Generated loads alone, and few windows
+    #[arg(long)]
+    quick: bool,
+    /// Seed of generated loads and of whatever is random in a model
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print a JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Document {
+    horizon_steps: u32,
+    windows: u32,
+    baseline: &'static str,
+    models: Vec<Line>,
+    series: Vec<SeriesLine>,
+}
+
+/// A model over all series.
+#[derive(Serialize)]
+struct Line {
+    model: String,
+    relative_mase: Option<f64>,
+    relative_wql: Option<f64>,
+    mean_rank: f64,
+    coverage_90: Option<f64>,
+    fit_s: f64,
+    update_us: f64,
+    predict_us: f64,
+}
+
+/// A series with the MASE of every model.
+#[derive(Serialize)]
+struct SeriesLine {
+    series: String,
+    rows: usize,
+    step_s: f64,
+    mase: Vec<(String, Option<f64>)>,
+}
+
+impl Forecast {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let sets = self.sets()?;
+        let names: Vec<String> =
+            models(&self.models, &ModelOptions::default())?.iter().map(|m| m.name().to_owned()).collect();
+        let rows: usize = sets.iter().map(|(_, frame)| frame.len() * names.len()).sum();
+        let bar = progress::bar(rows as u64, "walking models");
+        let mut results: Vec<(String, Frame, BacktestResult)> = Vec::new();
+        for (name, frame) in sets {
+            let mut options = BacktestOptions::new(self.horizon as usize);
+            options.windows = Some(if self.quick { self.windows.min(12) } else { self.windows } as usize);
+            options.seed = self.seed;
+            let result = run(&frame, models(&self.models, &ModelOptions::default())?, &options, &bar)
+                .with_context(|| name.clone())?;
+            results.push((name, frame, result));
+        }
+        bar.finish_and_clear();
+        let document = Document {
+            horizon_steps: self.horizon,
+            windows: self.windows,
+            baseline: BASELINE,
+            models: names.iter().map(|name| line(name, &results)).collect(),
+            series: results.iter().map(|(name, frame, result)| series_line(name, frame, result)).collect(),
+        };
+        if self.json { print_json(&document) } else { print(&human(&document)) }
+    }
+
+    /// The series to run on, by name.
+    fn sets(&self) -> anyhow::Result<Vec<(String, Frame)>> {
+        let mut sets = Vec::new();
+        if self.files.is_empty() {
+            sets.extend(generated(self.seed)?);
+            let traces = if self.quick { Vec::new() } else { series_in(&self.traces) };
+            if traces.is_empty() && !self.quick {
+                note(&format!("skipped: no traces at {}; generated loads alone", self.traces.display()));
+            }
+            for series in traces {
+                sets.push((series.name.clone(), series.load().with_context(|| series.name.clone())?));
+            }
+        }
+        for file in &self.files {
+            sets.push((title(file), read(file.as_path(), &ReadOptions::default())?.frame));
+        }
+        let last_days = |(name, frame): (String, Frame)| {
+            let rows = frame.steps_in(Duration::from_secs(86_400 * u64::from(self.days)));
+            (name, frame.slice(frame.len().saturating_sub(rows)..frame.len()))
+        };
+        Ok(sets.into_iter().map(last_days).collect())
+    }
+}
+
+fn title(file: &Path) -> String {
+    file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+fn line(name: &str, results: &[(String, Frame, BacktestResult)]) -> Line {
+    let own: Vec<&ModelResult> = results.iter().filter_map(|(.., result)| result.model(name)).collect();
+    let relative = |of: &dyn Fn(&ModelResult) -> Option<f64>| {
+        let ratios: Vec<f64> = results
+            .iter()
+            .filter_map(|(.., r)| Some(of(r.model(name)?)? / of(r.model(BASELINE)?)?))
+            .filter(|ratio| ratio.is_finite() && *ratio > 0.0)
+            .collect();
+        geometric_mean(ratios)
+    };
+    let rank = |result: &BacktestResult| {
+        let mase = |m: &ModelResult| m.overall.mase.unwrap_or(f64::INFINITY);
+        let ours = result.model(name).map_or(f64::INFINITY, mase);
+        1.0 + result.models.iter().filter(|m| mase(m) < ours).count() as f64
+    };
+    let covered: Vec<f64> = own.iter().filter_map(|m| m.overall.coverage.map(|c| c.covered)).collect();
+    let mean = |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+    let each_us = |of: &dyn Fn(&ModelResult) -> (Duration, usize)| {
+        let (time, count) = own.iter().map(|m| of(m)).fold((Duration::ZERO, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        time.as_secs_f64() * 1e6 / count.max(1) as f64
+    };
+    Line {
+        model: name.to_owned(),
+        relative_mase: relative(&|m| m.overall.mase),
+        relative_wql: relative(&|m| m.overall.wql),
+        mean_rank: mean(&results.iter().map(|(.., r)| rank(r)).collect::<Vec<_>>()).unwrap_or(0.0),
+        coverage_90: mean(&covered),
+        fit_s: each_us(&|m| (m.timing.fit, m.timing.fits)) / 1e6,
+        update_us: each_us(&|m| (m.timing.update, m.timing.updates)),
+        predict_us: each_us(&|m| (m.timing.predict, m.timing.predicts)),
+    }
+}
+
+fn series_line(name: &str, frame: &Frame, result: &BacktestResult) -> SeriesLine {
+    SeriesLine {
+        series: name.to_owned(),
+        rows: frame.len(),
+        step_s: frame.step().as_secs_f64(),
+        mase: result.models.iter().map(|m| (m.name.clone(), m.overall.mase)).collect(),
+    }
+}
+
+fn human(document: &Document) -> String {
+    let names = ["model", "rel. MASE", "rel. WQL", "mean rank", "90 % covers", "fit s", "update µs", "predict µs"];
+    let mut table = TextTable::new(names);
+    for line in &document.models {
+        table.row([
+            line.model.clone(),
+            cell(line.relative_mase, 3),
+            cell(line.relative_wql, 3),
+            format!("{:.1}", line.mean_rank),
+            cell(line.coverage_90, 3),
+            format!("{:.3}", line.fit_s),
+            format!("{:.1}", line.update_us),
+            format!("{:.1}", line.predict_us),
+        ]);
+    }
+    let header = std::iter::once("MASE of".to_owned()).chain(document.models.iter().map(|m| m.model.clone()));
+    let mut by_series = TextTable::new(header);
+    for series in &document.series {
+        by_series.row(std::iter::once(series.series.clone()).chain(series.mase.iter().map(|(_, mase)| cell(*mase, 3))));
+    }
+    format!(
+        "{} series, {} windows of {} steps each; errors relative to {BASELINE}\n\n{}\n{}",
+        document.series.len(),
+        document.windows,
+        document.horizon_steps,
+        table.render(),
+        by_series.render()
+    )
+}

@@ -1,0 +1,36 @@
+//! `foresail bench forecast|scale|features`: Foresail measured.
+
+mod features;
+mod forecast;
+mod loads;
+mod scale;
+mod series;
+
+use clap::{Args, Subcommand};
+
+/// Measure Foresail itself.
+#[derive(Args, Debug)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand, Debug)]
+enum What {
+    /// Rows a second through all 72 features, on one core
+    Features(features::Features),
+    /// Accuracy and time of every model
+    Forecast(forecast::Forecast),
+    /// Foresail against the best settings of HPA, KEDA and AWS
+    Scale(scale::Scale),
+}
+
+impl Bench {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self.what {
+            What::Features(bench) => bench.run(),
+            What::Forecast(bench) => bench.run(),
+            What::Scale(bench) => bench.run(),
+        }
+    }
+}

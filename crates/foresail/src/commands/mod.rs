@@ -1,0 +1,12 @@
+//! The commands, one a file: its arguments and what it does with them.
+
+pub(crate) mod backtest;
+pub(crate) mod bench;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod features;
+pub(crate) mod forecast;
+pub(crate) mod generate;
+pub(crate) mod man;
+pub(crate) mod simulate;

@@ -1,0 +1,61 @@
+//! Writes good inputs for every target to begin from: `seeds FOLDER`.
+
+use std::fs;
+use std::io::Result;
+use std::path::Path;
+use std::time::Duration;
+
+use foresail_core::{Column, Frame, TimeZone, Timestamp};
+use foresail_ingest::{write_csv, write_parquet};
+
+const ANSWER: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[
+{"metric":{"__name__":"up","pod":"a"},"values":[[1700000000.5,"1"],[1700000060.5,"NaN"],[1700000120.5,"2.5e3"]]},
+{"metric":{"__name__":"up","pod":"b"},"values":[[1700000060.5,"4"],[1700000180.5,7]]}]}}"#;
+
+const OTHER_ANSWER: &str = r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#;
+
+const TEXTS: [&str; 4] = [
+    "ts;value;name\n1633478400;1,5;a\n1633478460.25;-2e3;b\n",
+    "\"date\"\t\"y\"\n2026-03-01\tNaN\n2026-03-02 10:00:00+0530\t\n",
+    "2026-03-01T00:00:00Z,1\n2026-03-01T00:01:00Z,2\n",
+    "when,host,n\n1772366400000,\"a\"\"b\",true\n1772366460000,\"c\nd\",null\n",
+];
+
+fn main() -> Result<()> {
+    let folder = std::env::args().nth(1).unwrap_or_else(|| "corpus".to_owned());
+    let save = |target: &str, name: &str, bytes: &[u8]| {
+        let folder = Path::new(&folder).join(target);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join(name), bytes)
+    };
+    let start = Timestamp::from_secs(1_772_366_400);
+    for rows in [2_u32, 40] {
+        let columns = vec![
+            Column::new("requests", (0..rows).map(|i| (i % 7 != 3).then_some(f64::from(i) * 1.5))),
+            Column::new("errors", (0..rows).map(|i| Some(f64::from(i % 2)))),
+        ];
+        let frame = Frame::new(start, Duration::from_secs(60), TimeZone::utc(), columns).map_err(std::io::Error::other)?;
+        let mut csv = Vec::new();
+        write_csv(&frame, &mut csv).map_err(std::io::Error::other)?;
+        save("csv", &format!("frame-{rows}"), &csv)?;
+        save("decompress", &format!("plain-{rows}"), &csv)?;
+        let path = Path::new(&folder).join("parquet");
+        fs::create_dir_all(&path)?;
+        write_parquet(&frame, &path.join(format!("frame-{rows}"))).map_err(std::io::Error::other)?;
+    }
+    for (i, text) in TEXTS.iter().enumerate() {
+        save("csv", &format!("text-{i}"), text.as_bytes())?;
+    }
+    save("prometheus", "matrix", ANSWER.as_bytes())?;
+    save("prometheus", "error", OTHER_ANSWER.as_bytes())?;
+    // "ts,v\n1,2\n61,3\n" as a gzip member and a zstd frame, both stored without compression.
+    let text = b"ts,v\n1,2\n61,3\n";
+    let size = text.len() as u8;
+    let gzip = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1, size, 0, !size, 255][..], text, &GZIP_TRAILER].concat();
+    save("decompress", "gzip", &gzip)?;
+    let zstd = [&[0x28, 0xb5, 0x2f, 0xfd, 0x20, size, 1 | (size << 3), 0, 0][..], text].concat();
+    save("decompress", "zstd", &zstd)
+}
+
+/// CRC-32 and length of the stored text, least significant byte first.
+const GZIP_TRAILER: [u8; 8] = [0x0e, 0x1e, 0x23, 0x73, 14, 0, 0, 0];
