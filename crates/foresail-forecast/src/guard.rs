@@ -11,7 +11,7 @@ use std::any::Any;
 use foresail_core::{Frame, Known, Row, SeededRng};
 use serde::{Deserialize, Serialize};
 
-use crate::intervals::LEVELS;
+use crate::intervals::{Calibrated, LEVELS};
 use crate::{Error, Fitted, Forecast, Forecaster, Snapshot, registry};
 use rungs::Seen;
 
@@ -40,6 +40,12 @@ impl Guarded {
         self.multiple = multiple;
         Ok(self)
     }
+}
+
+/// `model` as it should run: guarded, its intervals calibrated for up to `horizon` steps, those guarded too. Because the
+/// rungs of the ladder lie below the calibration, coverage holds on them as well.
+pub fn dependable(model: Box<dyn Forecaster>, horizon: usize) -> Guarded {
+    Guarded::new(Box::new(Calibrated::new(Box::new(Guarded::new(model)), horizon)))
 }
 
 impl Forecaster for Guarded {
@@ -74,10 +80,17 @@ impl Forecaster for Guarded {
         if let Some(inner) = &mut guarded.inner {
             return self.inner.refit(inner, history, train, known, rng);
         }
-        let mut inner = self.inner.fit(&history.slice(0..train), known, rng)?;
-        (train..history.len()).for_each(|i| inner.update(&history.row(i)));
-        guarded.inner = Some(inner);
-        Ok(())
+        match self.inner.fit(&history.slice(0..train), known, rng) {
+            Ok(mut inner) => {
+                (train..history.len()).for_each(|i| inner.update(&history.row(i)));
+                guarded.inner = Some(inner);
+                Ok(())
+            }
+            Err(error) => {
+                guarded.state.refused = format!("{}: {error}", self.name());
+                Err(error)
+            }
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn read(input: &Input<'_>, mut bytes: Box<dyn Read>) -> Result<Table,
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
-        .buffer_capacity(256 << 10)
+        .buffer_capacity(HEAD_BYTES)
         .from_reader(Cursor::new(head).chain(bytes));
     let mut records = Records { reader, input, line: 1 };
 

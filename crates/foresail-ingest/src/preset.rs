@@ -1,5 +1,7 @@
 //! Options for files of a known make.
 
+use std::time::Duration;
+
 use crate::options::choices;
 use crate::{Error, Negative, ReadOptions};
 
@@ -51,6 +53,7 @@ impl Preset {
                 time: Some("DateTime".to_owned()),
                 values: names(&SCALEIQ_COLUMNS),
                 optional: names(&SCALEIQ_OPTIONAL),
+                step: Some(Duration::from_secs(120)),
                 negative: Negative::Gap,
                 ..ReadOptions::default()
             },

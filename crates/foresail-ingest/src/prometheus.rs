@@ -255,38 +255,43 @@ fn tabulate(input: &Input<'_>, series: &[Line], chosen: Vec<(String, usize)>) ->
         ..Table::default()
     };
     // A row for each time, and for each repetition of it within a series.
-    let mut rows: BTreeMap<(i64, u32), usize> = BTreeMap::new();
-    let mut keyed = Vec::new();
-    for (_, index) in &chosen {
-        let mut keys = Vec::new();
-        let mut seen: BTreeMap<i64, u32> = BTreeMap::new();
-        let mut previous = i64::MIN;
-        for &(stamp, value) in &series[*index].readings {
-            let Some(stamp) = stamp else {
-                table.bad_times += 1;
-                continue;
-            };
-            let repetition = seen.entry(stamp).and_modify(|n| *n += 1).or_default();
-            table.disordered += u64::from(stamp < previous);
-            previous = stamp;
-            rows.insert((stamp, *repetition), 0);
-            keys.push(((stamp, *repetition), value));
-        }
-        keyed.push(keys);
+    let mut rows: Vec<(i64, u32)> = Vec::new();
+    let mut columns = Vec::new();
+    for (name, index) in chosen {
+        let readings = &series[index].readings;
+        let mut readings: Vec<(i64, Number)> = readings.iter().filter_map(|&(t, value)| Some((t?, value))).collect();
+        table.bad_times += (series[index].readings.len() - readings.len()) as u64;
+        table.disordered += readings.windows(2).filter(|w| w[1].0 < w[0].0).count() as u64;
+        readings.sort_by_key(|r| r.0);
+        let mut previous: Option<(i64, u32)> = None;
+        let keyed: Vec<((i64, u32), Number)> = readings
+            .into_iter()
+            .map(|(time, value)| {
+                let key = previous.filter(|p| p.0 == time).map_or((time, 0), |p| (time, p.1 + 1));
+                previous = Some(key);
+                (key, value)
+            })
+            .collect();
+        rows.extend(keyed.iter().map(|k| k.0));
+        columns.push((name, keyed));
     }
+    rows.sort_unstable();
+    rows.dedup();
     let max_cells = input.options.max_cells;
-    if rows.len().saturating_mul(chosen.len()) > max_cells {
+    if rows.len().saturating_mul(columns.len()) > max_cells {
         return Err(Error::TooManyCells { place: input.place(At::Whole, None), max_cells });
     }
-    for (row, ((stamp, _), index)) in rows.iter_mut().enumerate() {
-        *index = row;
-        table.push_stamp(*stamp, At::Whole);
+    for &(stamp, _) in &rows {
+        table.push_stamp(stamp, At::Whole);
     }
-    for ((name, _), keys) in chosen.into_iter().zip(keyed) {
+    for (name, keyed) in columns {
         let mut column = Samples { values: vec![f64::NAN; rows.len()], ..Samples::named(name) };
-        for (key, value) in keys {
+        let mut row = 0;
+        for (key, value) in keyed {
+            // Both are sorted, and every key is a row.
+            row += rows[row..].iter().take_while(|r| **r < key).count();
             match value {
-                Number::Finite(number) => column.values[rows[&key]] = number,
+                Number::Finite(number) => column.values[row] = number,
                 Number::NonFinite => column.non_finite += 1,
                 Number::Empty => column.empty += 1,
                 Number::Bad => column.bad += 1,

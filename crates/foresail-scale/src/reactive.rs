@@ -9,9 +9,9 @@ use std::time::Duration;
 use foresail_core::{Metric, Quality, ReplicaCounts, Replicas, Sample};
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
 use crate::error::check;
 use crate::service::{NeedTable, Service, ServiceKind};
-use crate::Error;
 
 /// Replicas up to which Erlang's formula is asked; beyond, pooling leaves one part in a hundred of room.
 const TABLE_MOST: u32 = 2_048;
@@ -303,7 +303,8 @@ mod tests {
 
     #[test]
     fn a_spec_out_of_range_is_refused() {
-        for bad in [spec(Metric::Memory, 0.0, 0.5), spec(Metric::Memory, f64::NAN, 0.5), spec(Metric::Memory, 1.0, 1.1)] {
+        for bad in [spec(Metric::Memory, 0.0, 0.5), spec(Metric::Memory, f64::NAN, 0.5), spec(Metric::Memory, 1.0, 1.1)]
+        {
             assert!(bad.check().is_err(), "{bad:?}");
         }
     }

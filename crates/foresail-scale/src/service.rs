@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::error::check;
+use crate::plant::normal;
 
 /// How a service meets its load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +61,13 @@ impl Service {
     pub fn queue(rate: f64, drain_target: Duration, startup: Duration) -> Result<Self, Error> {
         check(!drain_target.is_zero(), "drain_target", format!("{drain_target:?}"), "a duration above 0")?;
         let service = Self::request(rate, startup)?;
-        Ok(Self { kind: ServiceKind::Queue, workers: 1, wait_slo: drain_target, client_timeout: Duration::MAX, ..service })
+        Ok(Self {
+            kind: ServiceKind::Queue,
+            workers: 1,
+            wait_slo: drain_target,
+            client_timeout: Duration::MAX,
+            ..service
+        })
     }
 
     /// With another number of parallel workers in a replica.
@@ -125,13 +132,12 @@ impl Service {
         if exponent > 16.0 {
             return 0.0; // below 1.2e-7 whatever Erlang says
         }
-        let servers = replicas.0 * self.workers;
-        let offered = load_rps / capacity * f64::from(servers);
-        erlang_c(servers, offered) * (-exponent).exp()
+        let servers = replicas.0.saturating_mul(self.workers);
+        Erlang::new(servers, load_rps / capacity).c() * (-exponent).exp()
     }
 
     /// The greatest steady load, requests a second, at which `replicas` keep the late share within `late_fraction`.
-    /// O(workers · replicas · 40).
+    /// 40 evaluations of Erlang's formula.
     pub fn sustainable_rps(&self, replicas: Replicas, late_fraction: f64) -> f64 {
         let capacity = replicas.as_f64() * self.capacity_rps;
         if self.kind == ServiceKind::Queue {
@@ -147,19 +153,69 @@ impl Service {
     }
 }
 
-/// Erlang's C formula: the probability that an arrival to `servers` busy with `offered` erlangs has to wait. 1 when
-/// `offered >= servers`. O(servers).
-fn erlang_c(servers: u32, offered: f64) -> f64 {
-    let c = f64::from(servers);
-    if offered >= c {
-        return 1.0;
+/// Erlang's formulas for a number of servers at a utilisation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Erlang {
+    /// Erlang B: the share of arrivals that would be lost if nobody could wait.
+    b: f64,
+    utilisation: f64,
+}
+
+/// From here on the uniform asymptotic expansion is good to 1 part in 10,000.
+const MANY_SERVERS: u32 = 24;
+
+impl Erlang {
+    /// `servers` at least 1, offered `utilisation` times as much as they can serve (which may be above 1).
+    pub(crate) fn new(servers: u32, utilisation: f64) -> Self {
+        let b =
+            if servers < MANY_SERVERS { few_servers(servers, utilisation) } else { many_servers(servers, utilisation) };
+        Self { b, utilisation }
     }
-    let mut b = 1.0; // Erlang B by its recursion over the number of servers
-    for k in 1..=servers {
-        b = offered * b / (f64::from(k) + offered * b);
+
+    /// Erlang's C formula: the probability that an arrival has to wait; 1 from a utilisation of 1 on.
+    pub(crate) fn c(&self) -> f64 {
+        if self.utilisation >= 1.0 { 1.0 } else { self.b / (1.0 - self.utilisation * (1.0 - self.b)) }
     }
-    let rho = offered / c;
-    b / (1.0 - rho * (1.0 - b))
+
+    /// Probability that some server is idle, as a multiple of the probability that all are busy and nobody waits. Holds
+    /// at any utilisation, for these states come into balance much sooner than the queue does.
+    pub(crate) fn idle_states(&self) -> f64 {
+        (1.0 - self.b) / self.b.max(f64::MIN_POSITIVE)
+    }
+}
+
+/// Erlang B by its recursion over the number of servers. O(servers).
+fn few_servers(servers: u32, utilisation: f64) -> f64 {
+    let offered = utilisation * f64::from(servers);
+    (1..=servers).fold(1.0, |b, k| offered * b / (f64::from(k) + offered * b))
+}
+
+/// Erlang B as an incomplete gamma function, by Temme's uniform expansion (DLMF 8.12): with `s` servers offered `a`,
+/// `1/B = 1 + s · Γ(s, a) · exp(a) / a^s`.
+fn many_servers(servers: u32, utilisation: f64) -> f64 {
+    let s = f64::from(servers);
+    if utilisation <= 0.0 {
+        return 0.0;
+    }
+    let away = utilisation - 1.0;
+    let eta = (2.0 * (away - away.ln_1p())).max(0.0).sqrt().copysign(away);
+    let y = eta * s.sqrt();
+    if y < -35.0 {
+        return 0.0; // below 1e-260
+    }
+    let (c0, c1) = if eta.abs() < 0.02 {
+        // The closed forms cancel here.
+        let c0 = -1.0 / 3.0 + eta * (1.0 / 12.0 + eta * (-2.0 / 135.0 + eta / 864.0));
+        (c0, -1.0 / 540.0 - eta / 288.0)
+    } else {
+        let c0 = 1.0 / away - 1.0 / eta;
+        let c1 = eta.powi(-3) - away.powi(-3) - away.powi(-2) - 1.0 / (12.0 * away);
+        (c0, c1)
+    };
+    let tail = normal::scaled_tail(y.abs());
+    let tail = if y < 0.0 { (0.5 * y * y).exp() - tail } else { tail };
+    let stirling = 1.0 + 1.0 / (12.0 * s) + 1.0 / (288.0 * s * s);
+    1.0 / (1.0 + stirling * ((std::f64::consts::TAU * s).sqrt() * tail + c0 + c1 / s))
 }
 
 /// Replicas needed for a steady load, by table: `need(load)` is the fewest whose late share stays within the fraction.
@@ -183,7 +239,9 @@ impl NeedTable {
 
     /// The fewest replicas that sustain `load_rps`; 0 for no load, at most `most`. A load that is not a number needs 0.
     pub fn need(&mut self, load_rps: f64, most: Replicas) -> Replicas {
-        while *self.sustainable.last().expect("starts with one entry") < load_rps && self.sustainable.len() <= most.0 as usize {
+        while *self.sustainable.last().expect("starts with one entry") < load_rps
+            && self.sustainable.len() <= most.0 as usize
+        {
             let next = Replicas(self.sustainable.len() as u32);
             self.sustainable.push(self.service.sustainable_rps(next, self.late_fraction));
         }
@@ -210,11 +268,26 @@ impl NeedTable {
 mod tests {
     use super::*;
 
-    /// Golden values of Erlang C from the standard recursion in exact arithmetic (10 servers, 7 and 9 erlangs).
+    /// Golden values of Erlang C from the standard recursion in exact arithmetic.
     #[test]
     fn erlang_c_agrees_with_tables() {
-        for (servers, offered, expected) in [(1, 0.5, 0.5), (2, 1.0, 1.0 / 3.0), (10, 7.0, 0.221_732), (10, 9.0, 0.668_732)] {
-            assert!((erlang_c(servers, offered) - expected).abs() < 1e-5, "{servers} {offered} {}", erlang_c(servers, offered));
+        for (servers, offered, expected) in
+            [(1, 0.5, 0.5), (2, 1.0, 1.0 / 3.0), (10, 7.0, 0.221_732), (10, 9.0, 0.668_732)]
+        {
+            let c = Erlang::new(servers, offered / f64::from(servers)).c();
+            assert!((c - expected).abs() < 1e-5, "{servers} {offered} {c}");
+        }
+    }
+
+    #[test]
+    fn the_expansion_for_many_servers_agrees_with_the_recursion() {
+        for servers in [MANY_SERVERS, 40, 400, 4_000] {
+            for utilisation in
+                [0.3, 0.7, 0.9, 0.95, 0.97, 0.979, 0.985, 0.99, 0.999, 1.0, 1.001, 1.015, 1.03, 1.1, 1.5, 3.0]
+            {
+                let (exact, fast) = (few_servers(servers, utilisation), many_servers(servers, utilisation));
+                assert!((fast - exact).abs() <= 1e-4 * exact + 1e-200, "{servers} {utilisation} {exact} {fast}");
+            }
         }
     }
 

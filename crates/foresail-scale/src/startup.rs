@@ -38,13 +38,7 @@ impl Default for StartupDelays {
 impl StartupDelays {
     /// With a prior whose 90th percentile is `p90`.
     pub fn new(p90: Duration) -> Self {
-        Self {
-            prior_p90: p90,
-            seen: VecDeque::new(),
-            outcomes: VecDeque::new(),
-            pending: VecDeque::new(),
-            last: None,
-        }
+        Self { prior_p90: p90, seen: VecDeque::new(), outcomes: VecDeque::new(), pending: VecDeque::new(), last: None }
     }
 
     /// Takes in the replicas at `now`. Whatever is missing to the wanted number is starting, since the observation before

@@ -63,6 +63,14 @@ fn main() {
             show(&format!("static n={n} rho={rho}"), a, t);
         }
     }
+    if arg.contains('2') {
+        for (n, rate1, target, rho) in [(10u32, 1.0, 30.0, 0.99), (10, 1.0, 30.0, 1.0), (5, 10.0, 60.0, 1.02)] {
+            let service = Service::queue(rate1, Duration::from_secs_f64(target), Duration::from_secs(60)).unwrap();
+            let t = Instant::now();
+            let a = compare(&scenario(service, 15.0, vec![rho * rate1 * n as f64; 240], n, n), || Fixed(Replicas(n)), &(1..400).collect::<Vec<u64>>()).unwrap();
+            show(&format!("queue n={n} rate={rate1} rho={rho}"), a, t);
+        }
+    }
     if arg.contains('q') {
         for (n, rate1, target) in [(5u32, 10.0, 60.0), (50, 2.0, 120.0), (10, 1.0, 30.0)] { for rho in [0.8, 0.95, 0.99, 1.0, 1.02, 1.05, 1.2] {
             let service = Service::queue(rate1, Duration::from_secs_f64(target), Duration::from_secs(60)).unwrap();

@@ -59,12 +59,12 @@ impl Fenwick {
         std::array::from_fn(|bucket| self.count(bucket) as u16)
     }
 
-    pub(super) fn of(counts: &[u16; BUCKETS]) -> Self {
-        let mut tree = Self::new();
+    /// Puts these counts into the place of those there are.
+    pub(super) fn set(&mut self, counts: &[u16; BUCKETS]) {
+        self.tree.fill(0);
         for (bucket, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-            tree.add(bucket, count);
+            self.add(bucket, count);
         }
-        tree
     }
 
     /// Whether restored counts are whole and add up to `total`.
@@ -86,7 +86,8 @@ mod tests {
     #[test]
     fn totals_and_ranks_agree_with_a_scan() {
         let counts: [u16; BUCKETS] = std::array::from_fn(|b| (b * 7919 % 13) as u16);
-        let tree = Fenwick::of(&counts);
+        let mut tree = Fenwick::new();
+        tree.set(&counts);
         let total: u32 = counts.iter().map(|&c| u32::from(c)).sum();
         assert!(tree.is_sound(total) && !tree.is_sound(total + 1));
         assert_eq!(tree.counts(), counts);

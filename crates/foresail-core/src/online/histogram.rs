@@ -165,7 +165,7 @@ impl LogHistogram {
     }
 
     fn set(&mut self, counts: &[u16; BUCKETS]) {
-        self.counts = Fenwick::of(counts);
+        self.counts.set(counts);
         self.total = counts.iter().map(|&count| u32::from(count)).sum();
     }
 

@@ -7,8 +7,7 @@ use foresail_core::{Frame, SeededRng};
 
 use super::result::{Timing, Walked};
 use super::{BacktestOptions, Edges, Window, windows};
-use crate::guard::Guarded;
-use crate::intervals::Calibrated;
+use crate::guard::{Guarded, dependable};
 use crate::{Fitted, Forecaster};
 
 /// Rows after which a model is first fitted.
@@ -25,7 +24,7 @@ pub(super) fn walk(
     edges: &Edges<'_>,
 ) -> Walked {
     let name = model.name().to_owned();
-    let guarded = Guarded::new(Box::new(Calibrated::new(model, options.horizon)));
+    let guarded = dependable(model, options.horizon);
     let rng = SeededRng::seed_from_u64(options.seed).fork(label(&name));
     let mut walk = Walk { frame, options, model: &guarded, rng, timing: Timing::default(), clock: edges.clock };
     let last = windows.last().map_or(0, |window| window.rows.start);

@@ -53,7 +53,8 @@ impl Forecaster for Calibrated {
         let mut calibrated = FittedCalibrated::new(fitted, &history.slice(0..first), self.horizon, known);
         if first < history.len() {
             (first..history.len()).for_each(|i| calibrated.update(&history.row(i)));
-            self.inner.refit(&mut calibrated.inner, history, history.len(), known, rng)?;
+            // A refusal leaves the model as it was fitted at first, which has kept up since.
+            let _ = self.inner.refit(&mut calibrated.inner, history, history.len(), known, rng);
             calibrated.latest = None;
         }
         Ok(Box::new(calibrated))

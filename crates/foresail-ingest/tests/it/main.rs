@@ -1,5 +1,7 @@
 //! Reads whole files of every format, good and bad, and the real traces where they are present.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests, their helpers too")]
+
 mod formats;
 mod malformed;
 mod properties;

@@ -36,7 +36,7 @@ pub(super) fn bare_layout(height: usize) -> Layout {
         .auto_size(true)
         .hover_mode(HoverMode::Closest)
         .margin(Margin::new().left(56).right(16).top(16).bottom(48))
-        .legend(Legend::new().orientation(Orientation::Horizontal).x(0.0).y(-0.16).y_anchor(Anchor::Top))
+        .legend(Legend::new().orientation(Orientation::Horizontal).x(0.0).y(-0.22).y_anchor(Anchor::Top))
 }
 
 /// A linear axis.
@@ -56,10 +56,10 @@ pub(super) fn millis(time: Timestamp) -> i64 {
 
 /// The `index`-th colour of the page's palette, by name: the page resolves it for light or dark.
 pub(super) fn colour(index: usize) -> String {
-    format!("var(--s{})", index % 8)
+    format!("var(--s{})", index % 12)
 }
 
-/// The same colour, faint enough to be laid over others.
+/// The same colour (of the first eight), faint enough to be laid over others.
 pub(super) fn soft(index: usize, strength: usize) -> String {
     format!("var(--s{}-soft{})", index % 8, strength.min(2))
 }

@@ -38,10 +38,27 @@ pub struct CostCurves {
 /// Lateness that the eye need not tell from zero, percent: the left edge of the logarithmic axis.
 const FLOOR_PERCENT: f64 = 0.001;
 
+/// Lateness beyond which no one chooses a setting, percent.
+const CEILING_PERCENT: f64 = 20.0;
+
+impl CostCurve {
+    /// Without the settings that say nothing: those as good as never late at more than the least cost of that, and those
+    /// beyond the ceiling.
+    fn telling(&self) -> Self {
+        let never = |p: &CostPoint| p.late_percent <= FLOOR_PERCENT;
+        let cheapest = self.points.iter().filter(|p| never(p)).map(|p| p.cost).fold(f64::INFINITY, f64::min);
+        let telling = |p: &&CostPoint| p.late_percent <= CEILING_PERCENT && (!never(p) || p.cost <= cheapest);
+        let alone = self.points.len() == 1;
+        let points = self.points.iter().filter(|p| alone || telling(p)).cloned().collect();
+        Self { policy: self.policy.clone(), points }
+    }
+}
+
 impl CostCurves {
     pub(super) fn chart(&self) -> Chart {
         let mut plot = Plot::new();
-        let points = || self.curves.iter().flat_map(|c| &c.points).map(|p| p.cost).filter(|c| c.is_finite());
+        let curves: Vec<CostCurve> = self.curves.iter().map(CostCurve::telling).collect();
+        let points = || curves.iter().flat_map(|c| &c.points).map(|p| p.cost).filter(|c| c.is_finite());
         let (low, high) = (points().fold(1.0, f64::min), points().fold(1.0, f64::max));
         if self.slo_percent > 0.0 {
             plot.add_trace(
@@ -51,7 +68,7 @@ impl CostCurves {
                     .line(line(QUIET, 1.5).dash(DashType::Dash)),
             );
         }
-        for (index, curve) in self.curves.iter().enumerate() {
+        for (index, curve) in curves.iter().enumerate() {
             let x: Vec<f64> = curve.points.iter().map(|p| p.late_percent.max(FLOOR_PERCENT)).collect();
             let y: Vec<f64> = curve.points.iter().map(|p| p.cost).collect();
             let text: Vec<String> = curve
@@ -76,7 +93,7 @@ impl CostCurves {
         let names: Vec<&str> = self.curves.iter().map(|c| c.policy.as_str()).collect();
         let caption = format!(
             "Each point is one setting of a policy; lower and further left is better. Lateness up to {FLOOR_PERCENT} % is drawn at \
-             the left edge."
+             the left edge, where only the cheapest setting of each is shown; beyond {CEILING_PERCENT} % nothing is."
         );
         let description = format!(
             "Chart of replica-hours over the oracle's against late requests in percent, one curve each for {}.",
@@ -84,5 +101,19 @@ impl CostCurves {
         );
         let x = axis("late requests, %").type_(AxisType::Log);
         Chart::new(plot, layout(x, axis("replica-hours over the oracle's"), 440), description, caption)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dear_settings_that_are_never_late_are_left_out() {
+        let point = |late_percent: f64, cost: f64| CostPoint { setting: String::new(), late_percent, cost };
+        let points = vec![point(0.0, 9.0), point(0.0, 2.0), point(0.0009, 3.0), point(0.5, 1.5), point(60.0, 0.3)];
+        let costs: Vec<f64> =
+            CostCurve { policy: "hpa".into(), points }.telling().points.iter().map(|p| p.cost).collect();
+        assert_eq!(costs, [2.0, 1.5]);
     }
 }

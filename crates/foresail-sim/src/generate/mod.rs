@@ -128,7 +128,7 @@ impl Canvas {
         let bad = |option, found: String, expected| Err(Error::BadOption { option, found, expected });
         let span = u128::from(options.days) * 86_400_000_000;
         let step = options.step.as_nanos();
-        if step == 0 || step % 1_000 != 0 {
+        if step == 0 || !step.is_multiple_of(1_000) {
             return bad("step", format!("{:?}", options.step), "a positive whole number of microseconds".to_owned());
         }
         let rows = span / options.step.as_micros();

@@ -140,6 +140,7 @@ impl Setup {
         options.late_fraction = service.late_fraction;
         options.zone = frame.zone().clone();
         options.seed = seed;
+        options.resolution = (frame.step() > shape.tick).then_some(frame.step());
         options.scale_to_zero = limits.min == Replicas(0);
         Ok(Self { scenario, options, factor: load.factor, held_rows: load.held_rows })
     }

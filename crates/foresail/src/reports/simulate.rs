@@ -92,21 +92,24 @@ fn learned(outcome: &Outcome<'_>) -> Option<String> {
     let cost = ours
         .decision
         .map_or_else(String::new, |t| format!(" Deciding took {:.2} s of one core for {:.2} days.", t.total_s, t.days));
+    let kept = if ours.late_percent <= slo { "within" } else { "over" };
+    let own = format!(
+        "foresail: {:.4} % late ({kept} the limit of {slo} %), {:.1} replica-hours.",
+        ours.late_percent, ours.replica_hours
+    );
     let gain = match peer {
         Some(peer) => {
             let saved = peer.replica_hours - ours.replica_hours;
             let word = if saved >= 0.0 { "fewer" } else { "more" };
+            let percent = 100.0 * ratio(saved.abs(), peer.replica_hours);
             format!(
-                "foresail: {:.4} % late at {:.1} replica-hours {word} ({:.1} %) than {}, the cheapest other policy within {slo} % late.",
-                ours.late_percent,
-                saved.abs(),
-                100.0 * ratio(saved.abs(), peer.replica_hours),
-                peer.policy,
+                " That is {percent:.1} % {word} than {}, the cheapest other policy within the limit ({:.4} % late).",
+                peer.policy, peer.late_percent
             )
         }
-        None => format!("foresail: {:.4} % late; no other policy stays within {slo} % late.", ours.late_percent),
+        None => " No other policy keeps the limit.".to_owned(),
     };
-    Some(gain + &cost)
+    Some(own + &gain + &cost)
 }
 
 fn sweep_notes(sweep: &Sweep, verdict: &Verdict, slo: f64) -> Vec<String> {
@@ -148,8 +151,10 @@ fn sweep_notes(sweep: &Sweep, verdict: &Verdict, slo: f64) -> Vec<String> {
 /// The conclusions, a sentence each.
 pub(crate) fn findings(outcome: &Outcome<'_>) -> Vec<String> {
     let mut findings: Vec<String> = learned(outcome).into_iter().collect();
+    let slo = outcome.setup.options.late_fraction;
     let verdict = outcome.study.sweep.as_ref().map(|(_, verdict)| verdict);
-    if let Some(closed) = verdict.and_then(|v| v.gap_closed) {
+    let keeps_limit = verdict.and_then(|v| v.foresail.as_ref()).is_some_and(|f| f.late_share <= slo);
+    if let Some(closed) = verdict.and_then(|v| v.gap_closed).filter(|_| keeps_limit) {
         findings.push(format!(
             "Between perfect foresight and the cheapest setting of {} that keeps the limit, chosen in hindsight, foresail saves {:.0} % \
              of what there is to save.",
@@ -250,12 +255,46 @@ pub(crate) fn costs(outcome: &Outcome<'_>, sweep: &Sweep, verdict: &Verdict) -> 
     curves.sort_by_key(|c| c.policy != "foresail");
     curves.extend(sweep.ids().into_iter().map(curve));
     let slo = outcome.setup.options.late_fraction;
-    let mut section =
-        Section::new("Cost at each lateness").block(Block::Costs(CostCurves { slo_percent: 100.0 * slo, curves }));
-    for note in sweep_notes(sweep, verdict, slo) {
-        section = section.text(note.trim());
+    let percent = 100.0 * slo;
+    Section::new("Cost at each lateness")
+        .text(
+            "Any policy buys punctuality with replicas, so one setting of each is no fair comparison. Here every setting of every policy is \
+             replayed over the same days.",
+        )
+        .block(Block::Costs(CostCurves { slo_percent: percent, curves }))
+        .block(Block::Table(verdict_table(verdict, percent)))
+        .block(Block::Table(equal_lateness_table(sweep, oracle, slo)))
+}
+
+fn verdict_table(verdict: &Verdict, percent: f64) -> Table {
+    let names = ["what could be had", "setting", "late %", "replica-h", "× oracle"];
+    let mut table = Table::new(format!("Within {percent} % late, of {}", RIVALS.join(", ")), names);
+    let cells = |what: &str, p: &Point| {
+        let (late, hours) = (format!("{:.4}", 100.0 * p.late_share), format!("{:.1}", p.replica_hours));
+        let cost = format!("{:.3}", ratio(p.replica_hours, verdict.oracle_replica_hours));
+        [what.to_owned(), p.policy.clone(), late, hours, cost]
+    };
+    match &verdict.hindsight {
+        Some(h) => table.row(cells("cheapest in hindsight", h)),
+        None => table.row(["cheapest in hindsight", "none keeps the limit", "–", "–", "–"]),
     }
-    section
+    if let Some(t) = &verdict.foreseeable {
+        table.row(cells("cheapest on the training days", t));
+    }
+    if let Some(f) = &verdict.foresail {
+        table.highlighted_row(cells("Foresail's one configuration", f));
+    }
+    table
+}
+
+fn equal_lateness_table(sweep: &Sweep, oracle: f64, slo: f64) -> Table {
+    let caption = format!("Cost of each policy where it is exactly {} % late, between its settings", 100.0 * slo);
+    let mut table = Table::new(caption, ["policy", "replica-h", "× oracle"]);
+    for (id, cost) in sweep.cost_at_equal_lateness(slo) {
+        let cells = [crate::output::cell(cost, 1), crate::output::cell(cost.map(|c| ratio(c, oracle)), 3)];
+        table.row(std::iter::once(id).chain(cells));
+    }
+    table
 }
 
 /// SPEC's elasticity metrics.

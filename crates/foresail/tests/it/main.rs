@@ -2,8 +2,10 @@
 
 mod backtest;
 mod calls;
+mod demo;
 mod features;
 mod forecast;
+mod generate;
 mod layers;
 mod run;
 mod simulate;

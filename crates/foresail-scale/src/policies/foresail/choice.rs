@@ -1,6 +1,6 @@
 //! Which plan may act: the cheapest on this series' own last week that stays within its error budget.
 
-use foresail_learn::trial::Ledger;
+use foresail_learn::trial::Account;
 
 /// How candidates are weighed. One default for every series.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,13 +21,13 @@ pub(super) struct Weighing {
 
 impl Weighing {
     pub(super) const DEFAULT: Self =
-        Self { budget_share: 0.75, day_burn: 3.0, three_day_burn: 1.5, breach: 0.5, risk: 0.02, action: 0.004 };
+        Self { budget_share: 0.5, day_burn: 3.0, three_day_burn: 1.5, breach: 0.5, risk: 0.02, action: 0.006 };
 
-    /// The price of a candidate: its cost over what its load would cost at full use, and the prices above on top.
+    /// The price of a candidate from its accounts of the last seven, three and one days: its cost over what its load would
+    /// cost at full use, and the prices above on top.
     /// `full_use` is what one replica can serve in a tick; `days` of observation there are.
-    pub(super) fn price(&self, ledger: &Ledger, late_fraction: f64, full_use: f64, days: f64) -> f64 {
-        let week = ledger.last_days(7);
-        let (three, day) = (ledger.last_days(3), ledger.last_days(1));
+    pub(super) fn price(&self, accounts: &[Account; 3], late_fraction: f64, full_use: f64, days: f64) -> f64 {
+        let [week, three, day] = accounts;
         let span = days.min(7.0).max(1e-3);
         let budget = self.budget_share * late_fraction;
         let a_day = week.requests / span; // requests of an average day

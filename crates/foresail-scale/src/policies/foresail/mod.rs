@@ -312,7 +312,10 @@ impl Foresail {
         }
         let days = s.ticks as f64 * s.tick_s / 86_400.0;
         let full_use = self.table.service().capacity_rps() * s.tick_s;
-        let price = |ledger: &Ledger| Weighing::DEFAULT.price(ledger, self.late_fraction, full_use, days);
+        let price = |ledger: &Ledger| {
+            let accounts = [ledger.last_days(7), ledger.last_days(3), ledger.last_days(1)];
+            Weighing::DEFAULT.price(&accounts, self.late_fraction, full_use, days)
+        };
         let mut best = (price(&s.baseline_ledger), Actor::Baseline);
         for (i, plan) in s.plans.iter().enumerate() {
             let actor = Actor::Plan(i);

@@ -11,6 +11,9 @@ use foresail_learn::trial::{Entry, Ledger};
 
 use crate::service::{Service, ServiceKind};
 
+/// Minutes for which a load that was not covered stays the least to be ready for: surprises come in clusters.
+const SURPRISE_HOLD_MIN: f64 = 120.0;
+
 /// When to move, once a need is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rule {
@@ -32,6 +35,8 @@ pub(super) struct Plan {
     backlog: f64,
     /// Smallest number wanted within the start-up delay: what serves now.
     serving: Lowest,
+    /// Replicas that a surprise asked for, and ticks for which they are kept.
+    bitten: (u32, usize),
     moved: bool,
     pub(super) ledger: Ledger,
 }
@@ -44,6 +49,7 @@ impl Plan {
             wasted: 0.0,
             backlog: 0.0,
             serving: Lowest::default(),
+            bitten: (0, 0),
             moved: false,
             ledger: Ledger::new(tick_s),
         }
@@ -64,6 +70,13 @@ impl Plan {
         let ready = self.serving.push(tick, self.wanted, startup_ticks);
         let entry = self.serve(service, load, tick_s, ready);
         self.moved = false;
+        if load > f64::from(ready) * service.capacity_rps() {
+            let needed = (load / service.capacity_rps()).ceil() as u32;
+            let kept = if self.bitten.1 > 0 { self.bitten.0 } else { 0 };
+            self.bitten = (needed.max(kept), (SURPRISE_HOLD_MIN * 60.0 / tick_s) as usize);
+        } else {
+            self.bitten.1 = self.bitten.1.saturating_sub(1);
+        }
         self.ledger.book(entry);
     }
 
@@ -94,6 +107,8 @@ impl Plan {
     /// Follows the need: `now` replicas from here on, `held` being the highest need within the hold.
     pub(super) fn follow(&mut self, now: u32, held: u32, tick_s: f64) {
         let with_spare = |need: u32| ((f64::from(need) * (1.0 + self.rule.spare)).floor() as u32).max(need);
+        let floor = if self.bitten.1 > 0 { self.bitten.0 } else { 0 };
+        let (now, held) = (now.max(floor), held.max(floor));
         let before = self.wanted;
         if now > before {
             self.wanted = with_spare(now);

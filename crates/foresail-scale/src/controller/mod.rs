@@ -1,0 +1,273 @@
+//! The pure loop: observations in, orders out, for one target.
+//!
+//! [`Controller::tick`] asks the policy in charge, puts the planner's guardrails around what it says, and turns the
+//! decision into orders, a recommendation or nothing, as the mode has it; every decision becomes a [`JournalRecord`].
+//! Beside it a baseline runs in shadow on the same load; the champion acts only while it beats that baseline.
+//!
+//! While the controller acts, the policy in charge sees the real target. Everyone else (and everyone, while it does not
+//! act) sees the replicas it asked for itself, on a virtual plant: so a counterfactual never leans on the real fleet.
+
+mod alert;
+mod command;
+mod decide;
+mod evidence;
+mod goals;
+mod journal;
+mod operate;
+mod options;
+mod scorecard;
+mod shadow;
+mod state;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use std::mem::discriminant;
+
+use foresail_core::{Decision, Goal, JournalRecord, Limit, Mode, Observation, Order, Policy, Replicas, Timestamp};
+
+use crate::Error;
+use crate::error::check;
+use crate::reactive::{Reactive, Situation};
+use crate::staleness::Rung;
+use crate::startup::StartupDelays;
+
+pub use alert::Alert;
+pub use command::{Command, Direction, Pending, Refused};
+pub use journal::{Divergence, Entry, replay_journal};
+pub use options::{ControllerOptions, SizeOptions, TrialOptions, WarmOptions};
+pub use scorecard::{Comparison, Score, Scorecard};
+pub use state::ControllerState;
+pub use verdict::Seat;
+
+use alert::begins;
+use shadow::Shadow;
+
+/// What a tick gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ticked {
+    /// To be carried out now; empty unless the mode is [`Mode::Act`] or an operator has overridden.
+    pub orders: Vec<Order>,
+    /// To be appended to the journal.
+    pub record: JournalRecord,
+    /// What has begun, to be told.
+    pub alerts: Vec<Alert>,
+}
+
+/// The control loop of one target.
+pub struct Controller {
+    options: ControllerOptions,
+    version: String,
+    reactive: Reactive,
+    champion: Box<dyn Policy>,
+    baseline: Box<dyn Policy>,
+    shadows: Option<(Shadow, Shadow)>,
+    state: ControllerState,
+}
+
+impl Controller {
+    /// A loop of `champion` against `baseline` (`hpa@0.7` by custom).
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] for options out of range.
+    pub fn new(
+        options: ControllerOptions,
+        champion: Box<dyn Policy>,
+        baseline: Box<dyn Policy>,
+    ) -> Result<Self, Error> {
+        let state = ControllerState::new(&options);
+        Self::restore(options, champion, baseline, state)
+    }
+
+    /// Goes on from a saved state. Policies come with what they have learned; virtual plants start from the target as it
+    /// stands.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] for options out of range or a state of another version.
+    pub fn restore(
+        options: ControllerOptions,
+        champion: Box<dyn Policy>,
+        baseline: Box<dyn Policy>,
+        state: ControllerState,
+    ) -> Result<Self, Error> {
+        options.check()?;
+        check(state.is_readable(), "state", state.version, "a state of this version")?;
+        let (metrics, cap) = (options.metrics.clone(), options.attack_cap);
+        let mut reactive = Reactive::new(options.service, options.late_fraction, metrics, options.drain, cap)?;
+        reactive.restore_usual(&state.usual);
+        let version = options.version();
+        Ok(Self { options, version, reactive, champion, baseline, shadows: None, state })
+    }
+
+    /// What it remembers, to be saved.
+    pub fn state(&self) -> &ControllerState {
+        &self.state
+    }
+
+    /// The champion and the baseline compared.
+    pub fn scorecard(&self) -> &Scorecard {
+        &self.state.card
+    }
+
+    /// Who decides.
+    pub fn seat(&self) -> Seat {
+        self.state.seat
+    }
+
+    /// The mode in force.
+    pub fn mode(&self) -> Mode {
+        self.state.mode
+    }
+
+    /// The recommendation that waits for an answer.
+    pub fn pending(&self) -> Option<&Pending> {
+        self.state.pending.as_ref()
+    }
+
+    /// Start-up delays measured.
+    pub fn startup(&self) -> &StartupDelays {
+        &self.state.startup
+    }
+
+    /// One turn of the loop. A `now` before the last one counts as the last one.
+    pub fn tick(&mut self, now: Timestamp, observation: &Observation) -> Ticked {
+        let now = self.state.last_tick.map_or(now, |last| now.max(last));
+        let mut alerts = Vec::new();
+        self.state.expire(now);
+        let look = self.look(now, observation, &mut alerts);
+        self.settle(now, &look, observation);
+        self.judge(now, &mut alerts);
+        if self.state.acting && self.state.second_writer(now, observation.replicas.desired) {
+            self.state.mode = Mode::Recommend;
+            alerts.push(Alert::OtherWriter { found: observation.replicas.desired });
+        }
+        let acting = self.is_acting(look.rung);
+        if acting != self.state.acting {
+            self.state.champion_plan.forget_changes();
+            self.state.baseline_plan.forget_changes();
+            self.state.expected = None;
+            self.state.acting = acting;
+        }
+        let situation =
+            Situation { samples: &look.held, replicas: observation.replicas, size: self.state.size, factor: 1.0 };
+        let most = self.options.rails.limits.max.as_f64() * self.options.size.most;
+        let reactive = self.reactive.need(&situation, Replicas::holding(most));
+        let floor = self.event_floor(now, observation, &situation, reactive.replicas);
+        let (mut decision, baseline, need) = self.decide(now, observation, &look, reactive, floor);
+        if reactive.measured {
+            self.state.staleness.record_need(now, reactive.replicas);
+        }
+        self.overrule(now, look.rung, observation, &mut decision);
+
+        let complete = look.rung == Rung::Fresh && reactive.measured;
+        let short = reactive.replicas.max(floor);
+        let mut goals = Vec::new();
+        if decision.desired != observation.replicas.desired {
+            goals.push(Goal::Replicas { replicas: decision.desired });
+        }
+        goals.extend(goals::size(&mut self.state, &self.options, now, short, complete));
+        goals.extend(goals::warm(&mut self.state, self.options.warm.surge, need, observation.replicas.ready));
+        if begins(&mut self.state.told.at_maximum, short > self.options.rails.limits.max) {
+            alerts.push(Alert::AtMaximum { needed: short });
+        }
+        if begins(&mut self.state.told.over_budget, decision.reason.limits.contains(&Limit::Budget)) {
+            alerts.push(Alert::OverBudget);
+        }
+        let share = self.state.startup.failed_share();
+        if begins(&mut self.state.told.starts_fail, share > 0.2) {
+            alerts.push(Alert::StartsFail { share });
+        }
+
+        let id = self.state.next_id;
+        self.state.next_id += 1;
+        self.state.last_tick = Some(now);
+        let orders = self.dispatch(now, id, look.rung, observation, &decision, goals);
+        let record = self.record(now, id, observation, decision, baseline);
+        Ticked { orders, record, alerts }
+    }
+
+    /// Whether the policy in charge has the target in its hands.
+    fn is_acting(&self, rung: Rung) -> bool {
+        let state = &self.state;
+        let paused = matches!(state.pause, Some((_, Direction::Both)));
+        state.mode == Mode::Act && !state.killed && !paused && state.manual.is_none() && rung != Rung::HandBack
+    }
+
+    /// Whether orders may go out: while acting, or by an operator's override outside observe mode.
+    fn may_order(&self, rung: Rung) -> bool {
+        let state = &self.state;
+        self.is_acting(rung) || (state.manual.is_some() && state.mode != Mode::Observe && !state.killed)
+    }
+
+    /// Turns a decision into orders or a recommendation, as the mode has it.
+    fn dispatch(
+        &mut self,
+        now: Timestamp,
+        id: u64,
+        rung: Rung,
+        observation: &Observation,
+        decision: &Decision,
+        goals: Vec<Goal>,
+    ) -> Vec<Order> {
+        let found = observation.replicas.desired;
+        let (mode, may_order) = (self.state.mode, self.may_order(rung));
+        let state = &mut self.state;
+        if may_order {
+            state.pending = None;
+            state.expected = state.acting.then_some((decision.desired, found));
+            goals.iter().for_each(|goal| goals::ordered(state, goal));
+            return goals.into_iter().map(|goal| Order { decision: id, time: now, goal }).collect();
+        }
+        let paused = matches!(state.pause, Some((_, Direction::Both)));
+        let answered = state.answered.is_some_and(|a| a.desired == decision.desired);
+        let offers = mode == Mode::Recommend && !state.killed && !paused && !answered && rung != Rung::HandBack;
+        if !offers || goals.is_empty() {
+            state.pending = None;
+            return Vec::new();
+        }
+        // The same recommendation keeps its id and its time to answer.
+        let same = |p: &Pending| {
+            let offered = |g: &Goal| p.goals.iter().any(|o| discriminant(o) == discriminant(g));
+            p.desired == decision.desired && goals.iter().all(offered)
+        };
+        if !state.pending.as_ref().is_some_and(same) {
+            state.pending = Some(Pending {
+                id,
+                time: now,
+                expires: now + self.options.answer_within,
+                desired: decision.desired,
+                goals,
+                reason: decision.reason.to_string(),
+            });
+        }
+        Vec::new()
+    }
+
+    /// The record of a decision. Samples that are no numbers are left out: they played no part, and JSON has no word for
+    /// them.
+    fn record(
+        &self,
+        time: Timestamp,
+        id: u64,
+        observation: &Observation,
+        decision: Decision,
+        baseline: Replicas,
+    ) -> JournalRecord {
+        let mut observation = observation.clone();
+        observation.samples.retain(|s| s.value.is_finite());
+        let policy = match self.state.seat {
+            Seat::Champion => self.champion.name(),
+            Seat::Baseline => self.baseline.name(),
+        };
+        JournalRecord {
+            id,
+            time,
+            policy: policy.to_owned(),
+            mode: self.state.mode,
+            observation,
+            decision,
+            baseline,
+            version: self.version.clone(),
+        }
+    }
+}
