@@ -145,14 +145,16 @@ impl FittedGuarded {
         if let Some(wild) = forecast.mean.iter().find(|y| **y > high || **y < far_below) {
             return reject(format!("{wild:.3e} is beyond [{low:.3e}, {high:.3e}]"), forecast);
         }
-        let mut cut = 0;
+        let (mut raised, mut lowered) = (false, false);
         for value in forecast.mean.iter_mut().chain(forecast.quantiles.iter_mut().flatten()) {
-            let bounded = value.clamp(low, high);
-            cut += usize::from(bounded != *value && value.is_finite());
-            *value = bounded;
+            raised |= value.is_finite() && *value < low;
+            lowered |= value.is_finite() && *value > high;
+            *value = value.clamp(low, high);
         }
-        if cut > 0 {
-            say(&mut forecast.degraded, format!("{cut} values cut at [{low:.3e}, {high:.3e}]"));
+        for (cut, reason) in [(raised, "cut at the least believable"), (lowered, "cut at the most believable")] {
+            if cut {
+                say(&mut forecast.degraded, reason.to_owned());
+            }
         }
         let shaped = forecast.quantiles.len() == if forecast.levels.is_empty() { 0 } else { horizon }
             && forecast.quantiles.iter().all(|q| q.len() == forecast.levels.len() && q.iter().all(|v| v.is_finite()));

@@ -70,7 +70,7 @@ fn a_sound_forecast_passes_and_a_broken_one_falls_down_the_ladder() {
     check(Hostile::saying(&[2.0]), &short, &[2.0; 3], "");
     check(nan(), &short, &[3.0; 3], "1 of 3 steps not finite; last value held");
     check(Hostile::saying(&[1e300]), &short, &[3.0; 3], "1.000e300 is beyond [0.000e0, 2.000e1]; last value held");
-    check(Hostile::saying(&[-1.0, 2.0]), &short, &[0.0, 2.0, 0.0], "2 values cut at [0.000e0, 2.000e1]");
+    check(Hostile::saying(&[-1.0, 2.0]), &short, &[0.0, 2.0, 0.0], "cut at the least believable");
     check(nan(), &Frame::from_values([]), &[0.0; 3], "1 of 3 steps not finite; nothing observed, zero held");
     let day = Frame::from_values((0..2000).map(f64::from));
     check(nan(), &day, &[560.0, 561.0, 562.0], "1 of 3 steps not finite; value of a day before");
@@ -82,7 +82,7 @@ fn a_sound_forecast_passes_and_a_broken_one_falls_down_the_ladder() {
 fn a_series_below_zero_may_go_below_zero() {
     let signed = Frame::from_values([-1.0, 1.0]);
     check(Hostile::saying(&[-6.0]), &signed, &[-6.0; 3], "");
-    check(Hostile::saying(&[-8.0]), &signed, &[-7.0; 3], "3 values cut at [-7.000e0, 7.000e0]");
+    check(Hostile::saying(&[-8.0]), &signed, &[-7.0; 3], "cut at the least believable");
     check(Hostile::saying(&[8.0]), &signed, &[1.0; 3], "8.000e0 is beyond [-7.000e0, 7.000e0]; last value held");
 }
 

@@ -25,7 +25,7 @@ impl Controller {
         self.command(now, &Command::Reject { id }).map(|_| ())
     }
 
-    /// Takes an operator's word; the orders that follow from it at once. To be journalled as [`Entry::Commanded`].
+    /// Takes an operator's word; the orders that follow from it at once. To be journalled as [`Entry::Commanded`](super::Entry::Commanded).
     ///
     /// # Errors
     /// [`Refused`], nothing having changed.

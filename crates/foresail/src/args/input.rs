@@ -19,7 +19,7 @@ pub(crate) struct Input {
     #[arg(value_name = "INPUT")]
     pub(crate) path: PathBuf,
     /// Column to work on [default: the first that holds numbers]
-    #[arg(long, value_name = "COL")]
+    #[arg(long, value_name = "COL", display_order = 0)]
     pub(crate) value: Option<String>,
     #[command(flatten)]
     pub(crate) reading: Reading,

@@ -28,8 +28,6 @@ const LEVELS: [f64; 11] = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.
 /// once a day. At the start of each window it forecasts; a purge gap of one horizon keeps the window out of every fit.
 #[derive(Args, Debug)]
 pub(crate) struct Backtest {
-    #[command(flatten)]
-    input: Input,
     /// Models, comma-separated; all for all
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "ensemble,seasonal_naive,last_value")]
     models: Vec<String>,
@@ -54,6 +52,8 @@ pub(crate) struct Backtest {
     /// Print a JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    input: Input,
 }
 
 /// The JSON document.

@@ -23,8 +23,6 @@ pub(crate) struct Features {
     /// Column of the load [default: the first that holds numbers]
     #[arg(long, value_name = "COL")]
     value: Option<String>,
-    #[command(flatten)]
-    parts: Parts,
     /// A day off, by its date; may be repeated
     #[arg(long, value_name = "DATE", value_parser = when)]
     holiday: Vec<Timestamp>,
@@ -40,6 +38,8 @@ pub(crate) struct Features {
     /// Print a JSON document about the matrix (or the features, with --describe)
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    parts: Parts,
     #[command(flatten)]
     reading: Reading,
 }

@@ -20,8 +20,6 @@ use crate::{progress, reports};
 /// Predict the next steps of a series, with intervals.
 #[derive(Args, Debug)]
 pub(crate) struct Forecast {
-    #[command(flatten)]
-    input: Input,
     /// Model; a wrong name lists those there are
     #[arg(long, default_value = "ensemble")]
     model: String,
@@ -46,6 +44,8 @@ pub(crate) struct Forecast {
     /// Print a JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    input: Input,
 }
 
 /// The JSON document.

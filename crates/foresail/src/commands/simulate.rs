@@ -16,7 +16,7 @@ use crate::failure::usage;
 use crate::lab::league::{Entry, ORACLE};
 use crate::lab::score::Score;
 use crate::lab::setup::{ServiceArgs, Setup, Shape};
-use crate::lab::study::Study;
+use crate::lab::study::{Learned, Study};
 use crate::lab::sweep::Verdict;
 use crate::lab::ticks::Scale;
 use crate::output::{create, note, print, print_json, write_file};
@@ -29,13 +29,9 @@ use crate::{lab, reports};
 /// start of a tick a policy sees only ticks that have ended.
 #[derive(Args, Debug)]
 pub(crate) struct Simulate {
-    #[command(flatten)]
-    input: Input,
     /// What a value counts: 1m for requests a minute
     #[arg(long, value_name = "SPAN", default_value = "1s")]
     per: Span,
-    #[command(flatten)]
-    service: ServiceArgs,
     /// Policies, comma-separated, with a setting after an @ if wanted (hpa@0.6); all for all
     #[arg(long, value_name = "IDS", value_delimiter = ',', default_value = "all")]
     policies: Vec<String>,
@@ -72,6 +68,10 @@ pub(crate) struct Simulate {
     /// Print a JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    service: ServiceArgs,
 }
 
 /// The JSON document.
@@ -91,6 +91,7 @@ struct Document<'a> {
     late_fraction: f64,
     interval_coverage: f64,
     policies: &'a [Score],
+    learned: Option<&'a Learned>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sweep: Option<SweepDocument<'a>>,
     simulated_s: f64,
@@ -216,6 +217,7 @@ fn document<'a>(outcome: &Outcome<'a>, simulated_s: f64) -> Document<'a> {
         late_fraction: setup.options.late_fraction,
         interval_coverage: lab::score::COVERAGE,
         policies: &outcome.study.scores,
+        learned: outcome.study.learned.as_ref(),
         sweep: outcome.study.sweep.as_ref().map(|(sweep, verdict)| SweepDocument {
             verdict,
             replica_hours_at_equal_lateness: sweep.cost_at_equal_lateness(setup.options.late_fraction),

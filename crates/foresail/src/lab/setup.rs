@@ -142,6 +142,7 @@ impl Setup {
         options.seed = seed;
         options.resolution = (frame.step() > shape.tick).then_some(frame.step());
         options.scale_to_zero = limits.min == Replicas(0);
+        options.resolution = Some(frame.step()).filter(|step| step.as_micros().is_multiple_of(shape.tick.as_micros()));
         Ok(Self { scenario, options, factor: load.factor, held_rows: load.held_rows })
     }
 

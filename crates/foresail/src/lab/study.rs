@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use foresail_scale::Run;
+use serde::Serialize;
 
 use super::league::{Entry, ORACLE, play};
 use super::score::{Score, Yardstick};
@@ -16,6 +17,24 @@ pub(crate) const OURS: &str = "foresail";
 /// What over-provisioning is measured against: enough for the highest load so far.
 const FIXED: &str = "static";
 
+/// What our policy does where learning has not proved itself: learning is worth what it does better than this.
+const BASELINE: &str = "hpa@0.7";
+
+/// What learning gained and what it cost over the scored ticks.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Learned {
+    /// The policy without learning.
+    pub(crate) baseline: String,
+    /// Replica-hours of the baseline less ours.
+    pub(crate) replica_hours_won: f64,
+    /// Late requests, percent.
+    pub(crate) late_percent: f64,
+    /// Those of the baseline, percent.
+    pub(crate) baseline_late_percent: f64,
+    /// Core-hours of computing over the scored ticks.
+    pub(crate) core_hours: f64,
+}
+
 /// Policies, their scores, and what a sweep says of them.
 #[derive(Debug)]
 pub(crate) struct Study {
@@ -25,6 +44,8 @@ pub(crate) struct Study {
     pub(crate) scores: Vec<Score>,
     /// Perfect foresight.
     pub(crate) oracle: Run,
+    /// What learning was worth, where our policy was replayed.
+    pub(crate) learned: Option<Learned>,
     /// Every setting, and the verdict, if asked for.
     pub(crate) sweep: Option<(Sweep, Verdict)>,
 }
@@ -37,15 +58,16 @@ impl Study {
     /// What building or replaying a policy refuses; a journal that cannot be written.
     pub(crate) fn run(setup: &Setup, names: &[String], journal: Option<&Path>, sweep: bool) -> anyhow::Result<Self> {
         let mut all = names.to_vec();
-        all.extend([ORACLE, FIXED].map(str::to_owned).into_iter().filter(|n| !names.contains(n)));
+        all.extend([ORACLE, FIXED, BASELINE].map(str::to_owned).into_iter().filter(|n| !names.contains(n)));
         let bar = progress::bar(all.len() as u64, "replaying policies");
         let mut entries = play(setup, &all, watched(names), journal, &bar)?;
         bar.finish_and_clear();
         let yardstick = yardstick(&entries, setup.options.seed)?;
+        let learned = learned(&entries, setup);
         entries.truncate(names.len());
         let scores = entries.iter().map(|entry| yardstick.score(entry)).collect();
         let sweep = if sweep { Some(swept(setup, names, &entries, yardstick.oracle())?) } else { None };
-        Ok(Self { entries, scores, oracle: yardstick.into_oracle(), sweep })
+        Ok(Self { entries, scores, oracle: yardstick.into_oracle(), learned, sweep })
     }
 
     /// The entry whose changes were kept.
@@ -62,6 +84,19 @@ fn swept(setup: &Setup, names: &[String], entries: &[Entry], oracle: &Run) -> an
     let ours = entries.iter().find(|e| e.run.policy == OURS).map(|e| &e.run);
     let verdict = Verdict::new(&sweep, ours, oracle, setup.options.late_fraction);
     Ok((sweep, verdict))
+}
+
+fn learned(entries: &[Entry], setup: &Setup) -> Option<Learned> {
+    let find = |name: &str| entries.iter().find(|e| e.run.policy == name);
+    let (ours, baseline) = (find(OURS)?, find(BASELINE)?);
+    let timing = ours.timing?;
+    Some(Learned {
+        baseline: BASELINE.to_owned(),
+        replica_hours_won: baseline.run.replica_hours() - ours.run.replica_hours(),
+        late_percent: 100.0 * ours.run.late_share(),
+        baseline_late_percent: 100.0 * baseline.run.late_share(),
+        core_hours: timing.total_s / 3_600.0 * setup.evaluate_days() / timing.days,
+    })
 }
 
 /// The policy whose reasons are kept: ours, or the first that decides.
