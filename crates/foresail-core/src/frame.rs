@@ -241,11 +241,7 @@ impl Frame {
 
     /// Row `index` as the streaming code sees it.
     pub fn row(&self, index: usize) -> Row {
-        Row {
-            time: self.time(index),
-            values: self.columns.iter().map(|c| c.get(index)).collect(),
-            target: self.target,
-        }
+        Row { time: self.time(index), values: self.columns.iter().map(|c| c.get(index)).collect(), target: self.target }
     }
 
     /// All rows in order.

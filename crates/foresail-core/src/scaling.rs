@@ -174,14 +174,7 @@ pub struct Reason {
 impl Reason {
     /// A reason with a driver alone.
     pub fn new(driver: Driver) -> Self {
-        Self {
-            driver,
-            load: None,
-            reactive: Replicas(0),
-            predicted: None,
-            limits: Vec::new(),
-            note: String::new(),
-        }
+        Self { driver, load: None, reactive: Replicas(0), predicted: None, limits: Vec::new(), note: String::new() }
     }
 }
 

@@ -210,7 +210,9 @@ mod tests {
     #[test]
     fn reads_every_documented_form() {
         let expected = Timestamp::from_secs(1_772_366_400);
-        for text in ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00+01:00", "2026-03-01 12:00:00", " 2026-03-01T12:00:00 "] {
+        for text in
+            ["2026-03-01T12:00:00Z", "2026-03-01T13:00:00+01:00", "2026-03-01 12:00:00", " 2026-03-01T12:00:00 "]
+        {
             assert_eq!(Timestamp::parse(text), Ok(expected), "{text}");
         }
         assert_eq!(Timestamp::parse("2026-03-01"), Ok(expected - Duration::from_secs(43_200)));

@@ -3,13 +3,13 @@
 //! Scores are signed errors over the scale that was expected of them, so one window of them serves quiet and busy hours.
 //! Quantiles of that window already follow the series; what they still get wrong is taken up by integrators of the misses
 //! of the bounds as issued, which is adaptive conformal inference (Gibbs & Candès, "Adaptive conformal inference under
-//! distribution shift", 2021) written as the integral term of conformal PID control (Angelopoulos, Candès & Tibshirani,
-//! arXiv 2307.16895, §2). We depart from both in two ways. Forecasts that overlap share their misses and learn of them
-//! late, so there is one integrator a phase (the target's row modulo the horizon): a phase's forecasts do not overlap,
-//! each learns of the one before, and coverage comes out right for whoever forecasts once a horizon as well as for
-//! whoever does at every row (Joulani, György & Szepesvári, "Online learning under delayed feedback", 2013, §3). And a
-//! value equal to a bound moves nothing, since no bound can split a tie. A separate correction of bias was tried and
-//! dropped: signed scores already carry it.
+//! distribution shift", 2021) written as the saturating integral term of conformal PID control (Angelopoulos, Candès &
+//! Tibshirani, arXiv 2307.16895, §2.2). We depart from both in two ways. Forecasts that overlap share their misses and
+//! learn of them late, so there is one integrator a phase (the target's row modulo the horizon): a phase's forecasts do
+//! not overlap, each learns of the one before, and coverage comes out right for whoever forecasts once a horizon as well
+//! as for whoever does at every row (Joulani, György & Szepesvári, "Online learning under delayed feedback", 2013, §3).
+//! And a value equal to a bound moves nothing, since no bound can split a tie. A separate correction of bias was tried
+//! and dropped: signed scores already carry it.
 
 use std::collections::VecDeque;
 
@@ -22,10 +22,13 @@ use super::scale::{Context, Features, Scale};
 const CAPACITY: usize = 512;
 /// A score counts no more than this many scales.
 const CLIP: f64 = 50.0;
-/// What one miss moves a bound, and how far misses can move it at most, in quarters of the distance of the outer
-/// quantiles (about 0.8 standard deviations of a normal).
-const GAIN: f64 = 0.2;
-const REACH: f64 = 4.0;
+/// Misses beyond those wanted that move a bound by one unit, a quarter of the distance of the outer quantiles (0.8
+/// standard deviations of a normal). A few are chance and move it little: the response is their square. After many
+/// rounds chance amounts to more: then this share of the rounds.
+const TOLERATED: f64 = 4.5;
+const TOLERATED_SHARE: f64 = 0.005;
+/// Misses count up to this many times what is tolerated.
+const REACH: f64 = 2.0;
 /// Scores before the integrators start.
 const WARM: usize = 64;
 
@@ -52,7 +55,7 @@ pub(super) struct Track {
     scored: usize,
     /// Rows that must have been scored before the integrators start.
     warm: usize,
-    /// Integrators of the misses below and above, one pair a phase.
+    /// Misses below and above, less those wanted, of each phase.
     phases: Vec<[f64; 2]>,
 }
 
@@ -101,10 +104,10 @@ impl Track {
             if self.scored > self.warm {
                 let bounds =
                     [(actual == issued.low, actual < issued.low), (actual == issued.high, actual > issued.high)];
-                for (integral, (tie, missed)) in self.phases[phase].iter_mut().zip(bounds) {
+                let most = REACH * self.tolerated();
+                for (excess, (tie, missed)) in self.phases[phase].iter_mut().zip(bounds) {
                     if !tie {
-                        let step = GAIN * (f64::from(u8::from(missed)) - 0.05);
-                        *integral = (*integral + step).clamp(-REACH, REACH);
+                        *excess = (*excess + f64::from(u8::from(missed)) - 0.05).clamp(-most, most);
                     }
                 }
             }
@@ -124,6 +127,10 @@ impl Track {
         self.pending.push_back(issued);
     }
 
+    fn tolerated(&self) -> f64 {
+        TOLERATED.max(TOLERATED_SHARE * self.scored as f64 / self.phases.len() as f64)
+    }
+
     /// Scale of a forecast made now.
     pub(super) fn scale(&self, context: &Context) -> f64 {
         self.scale.predict(&self.scale.features(context))
@@ -133,7 +140,7 @@ impl Track {
     /// levels between in proportion to their distance from the median.
     pub(super) fn threshold(&self, level: f64, phase: usize) -> f64 {
         let unit = (self.window.quantile(0.95) - self.window.quantile(0.05)) / 4.0;
-        let [below, above] = self.phases[phase];
+        let [below, above] = self.phases[phase].map(|excess| excess * excess.abs() / self.tolerated().powi(2));
         let outward = (level - 0.5) / 0.45;
         let moved = if outward < 0.0 { below * outward } else { above * outward };
         self.window.quantile(level) + unit * moved

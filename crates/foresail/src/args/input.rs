@@ -189,7 +189,7 @@ impl Reading {
 /// If it is not a whole number of steps of the series.
 pub(crate) fn steps(frame: &Frame, horizon: Span) -> anyhow::Result<usize> {
     let step: Duration = frame.step();
-    if horizon.0.as_micros() % step.as_micros() != 0 {
+    if !horizon.0.as_micros().is_multiple_of(step.as_micros()) {
         return Err(usage(format!(
             "--horizon is {horizon}; accepted are multiples of the step of the series, {}",
             Span(step)

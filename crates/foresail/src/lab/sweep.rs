@@ -11,6 +11,9 @@ use super::setup::Setup;
 /// The policies that people run today and that Foresail has to beat at their best setting.
 pub(crate) const RIVALS: [&str; 4] = ["hpa", "keda", "aws-tt", "aws-predictive"];
 
+/// A late share below one in ten million counts as this, so that how many times less late is a number.
+const LEAST_LATE: f64 = 1e-7;
+
 /// One setting, over the scored ticks and over those before them.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Point {
@@ -161,9 +164,9 @@ impl Verdict {
             let gap = h.replica_hours - oracle_replica_hours;
             (gap > 0.0).then(|| (h.replica_hours - f.replica_hours) / gap)
         });
-        let times_less_late_at_equal_cost = foresail.as_ref().and_then(|f| {
-            sweep.rivals_late_at(f.replica_hours).filter(|_| f.late_share > 0.0).map(|late| late / f.late_share)
-        });
+        let times_less_late_at_equal_cost = foresail
+            .as_ref()
+            .and_then(|f| Some(sweep.rivals_late_at(f.replica_hours)?.max(LEAST_LATE) / f.late_share.max(LEAST_LATE)));
         let worse_than_foreseeable_in_both = foreseeable
             .as_ref()
             .zip(foresail.as_ref())

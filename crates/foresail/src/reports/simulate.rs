@@ -10,6 +10,7 @@ use crate::args::Span;
 use crate::commands::simulate::{Outcome, service_sentence};
 use crate::lab::league::{Change, ORACLE};
 use crate::lab::score::{COVERAGE, Score, ratio};
+use crate::lab::study::Learned;
 use crate::lab::sweep::{Point, RIVALS, Sweep, Verdict};
 use crate::output::TextTable;
 
@@ -49,8 +50,8 @@ fn preface(outcome: &Outcome<'_>) -> Vec<String> {
 }
 
 fn columns() -> Vec<String> {
-    let interval = format!("{:.0} % of days", COVERAGE * 100.0);
-    ["policy", "late %", "bad min %", "replica-h", "× oracle", &interval, "vs static %", "actions/h", "decide p99 µs"]
+    let interval = format!("{:.0} % interval", COVERAGE * 100.0);
+    ["policy", "late %", "bad min %", "replica-h", "× oracle", &interval, "vs static %", "actions/h"]
         .map(str::to_owned)
         .to_vec()
 }
@@ -66,7 +67,6 @@ fn cells(score: &Score) -> Vec<String> {
         format!("{low:.3}–{high:.3}"),
         format!("{:+.1}", 0.0 - score.saved_against_static_percent),
         format!("{:.1}", score.actions_per_hour),
-        score.decision.map_or_else(|| "–".to_owned(), |t| format!("{:.1}", t.p99_us)),
     ]
 }
 
@@ -74,24 +74,22 @@ fn cells(score: &Score) -> Vec<String> {
 fn footnotes(outcome: &Outcome<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     let slo = outcome.setup.options.late_fraction;
-    if let Some(sentence) = learned(outcome) {
+    if let Some(sentence) = against_peers(outcome) {
         notes.push(sentence);
     }
+    notes.extend(outcome.study.learned.as_ref().map(learned));
     if let Some((sweep, verdict)) = &outcome.study.sweep {
         notes.extend(sweep_notes(sweep, verdict, slo));
     }
     notes
 }
 
-/// What learning gained and what it cost, where foresail was replayed beside a peer.
-fn learned(outcome: &Outcome<'_>) -> Option<String> {
+/// Foresail against the cheapest other policy within the limit.
+fn against_peers(outcome: &Outcome<'_>) -> Option<String> {
     let ours = outcome.study.scores.iter().find(|s| s.policy == "foresail")?;
     let slo = 100.0 * outcome.setup.options.late_fraction;
     let peers = outcome.study.scores.iter().filter(|s| s.policy != "foresail" && s.policy != ORACLE);
     let peer = peers.filter(|s| s.late_percent <= slo).min_by(|a, b| a.replica_hours.total_cmp(&b.replica_hours));
-    let cost = ours
-        .decision
-        .map_or_else(String::new, |t| format!(" Deciding took {:.2} s of one core for {:.2} days.", t.total_s, t.days));
     let kept = if ours.late_percent <= slo { "within" } else { "over" };
     let own = format!(
         "foresail: {:.4} % late ({kept} the limit of {slo} %), {:.1} replica-hours.",
@@ -109,7 +107,21 @@ fn learned(outcome: &Outcome<'_>) -> Option<String> {
         }
         None => " No other policy keeps the limit.".to_owned(),
     };
-    Some(own + &gain + &cost)
+    Some(own + &gain)
+}
+
+/// What learning gained and what it cost.
+fn learned(learned: &Learned) -> String {
+    let (won, word) = (learned.replica_hours_won, if learned.replica_hours_won >= 0.0 { "won" } else { "lost" });
+    format!(
+        "Learning {word} {:.1} replica-hours against its own baseline {} ({:.4} % late rather than {:.4} %) and cost {:.3} core-hours of \
+         computing.",
+        won.abs(),
+        learned.baseline,
+        learned.late_percent,
+        learned.baseline_late_percent,
+        learned.core_hours
+    )
 }
 
 fn sweep_notes(sweep: &Sweep, verdict: &Verdict, slo: f64) -> Vec<String> {
@@ -150,7 +162,8 @@ fn sweep_notes(sweep: &Sweep, verdict: &Verdict, slo: f64) -> Vec<String> {
 
 /// The conclusions, a sentence each.
 pub(crate) fn findings(outcome: &Outcome<'_>) -> Vec<String> {
-    let mut findings: Vec<String> = learned(outcome).into_iter().collect();
+    let mut findings: Vec<String> = against_peers(outcome).into_iter().collect();
+    findings.extend(outcome.study.learned.as_ref().map(learned));
     let slo = outcome.setup.options.late_fraction;
     let verdict = outcome.study.sweep.as_ref().map(|(_, verdict)| verdict);
     let keeps_limit = verdict.and_then(|v| v.foresail.as_ref()).is_some_and(|f| f.late_share <= slo);

@@ -33,6 +33,17 @@ fn decisions_cover_the_scored_ticks_of_every_policy() {
     assert!(is_filled(&place.path("r.html")));
 }
 
+/// What a person reads; every figure in it is the same on every machine.
+#[test]
+fn the_table_is_readable() {
+    let place = Place::new();
+    place.write("load.csv", &wave(1_440));
+    insta::assert_snapshot!(
+        "table",
+        place.ok(&format!("simulate load.csv {COMMON} --policies hpa,keda@0.6,oracle --train-days 0.5 --sweep"))
+    );
+}
+
 #[test]
 fn a_peak_is_reached_by_one_row_in_a_thousand() {
     let place = Place::new();

@@ -21,7 +21,7 @@ pub(super) struct Weighing {
 
 impl Weighing {
     pub(super) const DEFAULT: Self =
-        Self { budget_share: 0.5, day_burn: 3.0, three_day_burn: 1.5, breach: 0.5, risk: 0.02, action: 0.006 };
+        Self { budget_share: 0.6, day_burn: 3.0, three_day_burn: 1.5, breach: 0.5, risk: 0.02, action: 0.006 };
 
     /// The price of a candidate from its accounts of the last seven, three and one days: its cost over what its load would
     /// cost at full use, and the prices above on top.
@@ -37,8 +37,11 @@ impl Weighing {
         let spent = week.late / week.requests / budget;
         let burn = |late: f64, days: f64, allowed: f64| late / days / a_day / budget / allowed;
         // One burst is no trend: fast burn is counted without the worst five minutes.
-        let burnt = burn((day.late - day.burst).max(0.0), 1.0, self.day_burn)
-            .max(burn((three.late - three.burst).max(0.0), 3.0, self.three_day_burn));
+        let burnt = burn((day.late - day.burst).max(0.0), 1.0, self.day_burn).max(burn(
+            (three.late - three.burst).max(0.0),
+            3.0,
+            self.three_day_burn,
+        ));
         let over = (spent.max(burnt) - 1.0).max(0.0);
         let cost = week.cost * full_use / week.requests;
         let actions = week.actions / (span * 24.0);

@@ -20,7 +20,9 @@ mod tests;
 
 use std::time::Duration;
 
-use foresail_core::{Decision, Driver, Known, Limits, Metric, Observation, Policy, Quality, Reason, Replicas, Timestamp};
+use foresail_core::{
+    Decision, Driver, Known, Limits, Metric, Observation, Policy, Quality, Reason, Replicas, Timestamp,
+};
 use foresail_learn::trial::{Account, Entry, Ledger};
 
 use self::choice::Weighing;
@@ -33,11 +35,8 @@ use crate::service::{NeedTable, Service, ServiceKind};
 use crate::{Error, error::check};
 
 /// Envelopes of recurring peaks, `None` for none.
-const ENVELOPES: [Option<Envelope>; 3] = [
-    None,
-    Some(Envelope { days: 7, jitter_min: 5.0, rank: 2 }),
-    Some(Envelope { days: 7, jitter_min: 2.0, rank: 0 }),
-];
+const ENVELOPES: [Option<Envelope>; 3] =
+    [None, Some(Envelope { days: 7, jitter_min: 5.0, rank: 2 }), Some(Envelope { days: 7, jitter_min: 2.0, rank: 0 })];
 /// Minutes for which a need is held.
 const HOLDS_MIN: [f64; 4] = [1.0, 5.0, 15.0, 60.0];
 const RULES: [Rule; 6] = [
@@ -262,7 +261,8 @@ impl Foresail {
                             ServiceKind::Request => plan.follow(plain, highest, s.tick_s),
                             ServiceKind::Queue => {
                                 let extra = plan.backlog() / service.wait_slo().as_secs_f64() / service.capacity_rps();
-                                let drain = |need: u32| (f64::from(need) + extra).ceil().min(self.limits.max.as_f64()) as u32;
+                                let drain =
+                                    |need: u32| (f64::from(need) + extra).ceil().min(self.limits.max.as_f64()) as u32;
                                 plan.follow(drain(plain), drain(highest), s.tick_s);
                             }
                         }
@@ -289,7 +289,8 @@ impl Foresail {
         let before = s.baseline_wanted;
         let outcome = s.baseline_fleet.tick(ended, s.tick_s, load);
         s.baseline_fleet.advance(now);
-        let sample = |metric, value| foresail_core::Sample { metric, time: now, interval: tick, value, quality: Quality::Good };
+        let sample =
+            |metric, value| foresail_core::Sample { metric, time: now, interval: tick, value, quality: Quality::Good };
         let seen = Observation {
             time: now,
             tick,
@@ -300,17 +301,24 @@ impl Foresail {
         s.baseline_fleet.scale_to(wanted, now);
         s.baseline_wanted = wanted.0;
         let moved = f64::from(u8::from(wanted.0 != before));
-        let entry = Entry { requests: outcome.requests, late: outcome.late, cost: f64::from(outcome.paid), actions: moved };
+        let entry =
+            Entry { requests: outcome.requests, late: outcome.late, cost: f64::from(outcome.paid), actions: moved };
         s.baseline_ledger.book(entry);
     }
 
-    /// Every hour, once there is half a day to judge by.
+    /// Every hour, once there is half a day to judge by. After the first day the accounts start anew, since what the plans
+    /// did while the forecast knew nothing yet says little about them.
     fn choose(&mut self, s: &mut Started) {
         let hour = ((3_600.0 / s.tick_s).round() as usize).max(1);
-        if !s.ticks.is_multiple_of(hour) || s.ticks < 12 * hour {
+        if s.ticks == 24 * hour {
+            s.plans.iter_mut().for_each(|plan| plan.ledger = Ledger::new(s.tick_s));
+            s.baseline_ledger = Ledger::new(s.tick_s);
+        }
+        let judged = if s.ticks < 24 * hour { s.ticks } else { s.ticks - 24 * hour };
+        if !judged.is_multiple_of(hour) || judged < 12 * hour {
             return;
         }
-        let days = s.ticks as f64 * s.tick_s / 86_400.0;
+        let days = judged as f64 * s.tick_s / 86_400.0;
         let full_use = self.table.service().capacity_rps() * s.tick_s;
         let price = |ledger: &Ledger| {
             let accounts = [ledger.last_days(7), ledger.last_days(3), ledger.last_days(1)];
@@ -370,7 +378,10 @@ impl Foresail {
         s.own.order(desired.0);
         s.score = Scorecard { ours: s.own.ledger.last_days(7), baseline: s.baseline_ledger.last_days(7) };
         let note = s.described.clone();
-        Decision { desired, reason: Reason { driver, load: Some(load), reactive, predicted: Some(predicted), limits, note } }
+        Decision {
+            desired,
+            reason: Reason { driver, load: Some(load), reactive, predicted: Some(predicted), limits, note },
+        }
     }
 }
 

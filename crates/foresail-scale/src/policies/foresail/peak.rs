@@ -117,7 +117,8 @@ impl PeakModel {
 
     /// Bytes of its state.
     pub(super) fn bytes(&self) -> usize {
-        8 * (FEATURES * (FEATURES + 2) + SPREAD_FEATURES * (SPREAD_FEATURES + 2)) + 4 * PARTS
+        8 * (FEATURES * (FEATURES + 2) + SPREAD_FEATURES * (SPREAD_FEATURES + 2))
+            + 4 * PARTS
             + self.pending.len() * size_of::<Pending>()
     }
 

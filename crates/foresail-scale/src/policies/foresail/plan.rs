@@ -95,7 +95,12 @@ impl Plan {
         };
         let patience = service.client_timeout().as_secs_f64().min(1e9);
         self.backlog = (self.backlog + slope * tick_s).clamp(0.0, capacity * patience);
-        Entry { requests, late: late * requests, cost: f64::from(self.wanted), actions: f64::from(u8::from(self.moved)) }
+        Entry {
+            requests,
+            late: late * requests,
+            cost: f64::from(self.wanted),
+            actions: f64::from(u8::from(self.moved)),
+        }
     }
 
     /// Takes an order as it is.

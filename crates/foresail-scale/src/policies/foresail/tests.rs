@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use foresail_core::{Limits, Metric, Observation, Policy, Quality, ReplicaCounts, Replicas, Sample, SeededRng, Timestamp};
+use foresail_core::{
+    Limits, Metric, Observation, Policy, Quality, ReplicaCounts, Replicas, Sample, SeededRng, Timestamp,
+};
 use proptest::prelude::*;
 
 use super::Foresail;
