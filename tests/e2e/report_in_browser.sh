@@ -47,11 +47,16 @@ check() { # FILE WIDTH [FLAG...]
 }
 
 "$FORESAIL" demo --quick --output "$WORK/demo" >"$WORK/demo.txt"
-for report in "$WORK"/demo/*.html; do
+load=("$WORK/demo/load.csv" --value requests)
+"$FORESAIL" simulate "${load[@]}" --capacity-rps 100 --scale-peak 2000 --train-days 3 --policies foresail,hpa,keda,oracle \
+    --sweep --report "$WORK/simulate.html" >/dev/null 2>&1
+"$FORESAIL" forecast "${load[@]}" --model level_shape --horizon 6h --report "$WORK/forecast.html" >/dev/null 2>&1
+"$FORESAIL" backtest "${load[@]}" --models level_shape,seasonal_naive --horizon 1h --report "$WORK/backtest.html" >/dev/null 2>&1
+for report in "$WORK/demo/report.html" "$WORK"/{simulate,forecast,backtest}.html; do
     check "$report" 1280
-    check "$report" 400
-    check "$report" 1280 --blink-settings=preferredColorScheme=0
+    check "$report" 500 # the narrowest that a headless browser lays out
 done
+check "$WORK/demo/report.html" 1280 --blink-settings=preferredColorScheme=0 # dark
 
 # A hostile name of a column is text, wherever it shows.
 hostile='<img src=x onerror=console.error(1)>'
@@ -59,5 +64,5 @@ hostile='<img src=x onerror=console.error(1)>'
     echo "timestamp,$hostile"
     for minute in $(seq -w 0 59); do echo "2026-03-01T00:$minute:00Z,$((10#$minute % 7 + 1))"; done
 } >"$WORK/hostile.csv"
-"$FORESAIL" forecast "$WORK/hostile.csv" --value "$hostile" --model last_value --horizon 5m --report "$WORK/hostile.html" >/dev/null
+"$FORESAIL" forecast "$WORK/hostile.csv" --value "$hostile" --model last_value --horizon 5m --report "$WORK/hostile.html" >/dev/null 2>&1
 check "$WORK/hostile.html" 1280

@@ -1,8 +1,9 @@
-//! Are intervals as calibrated, and is the mix as good, as claimed? On every load trace that is there: coverage of the 90 %
-//! interval by step ahead, its interval score against split conformal's on the same forecasts, and the ensemble's error
-//! against its members'.
+//! Are intervals as calibrated, and is the mix as good, as claimed? On every load trace that is there, after a day of
+//! warm-up: coverage of the 90 % interval by step ahead, its interval score against split conformal's on the same
+//! forecasts, and the ensemble's error against its members'. Once by a backtest of windows that do not overlap, and once
+//! for the ensemble from every row, which is many times the points.
 //!
-//! `cargo run --release -p foresail-forecast --example coverage_check [TRACE…] [--refit-days N]`
+//! `cargo run --release -p foresail-forecast --example coverage_check [TRACE…]`
 
 #![allow(clippy::print_stdout, reason = "a report")]
 #![allow(clippy::disallowed_methods, reason = "it measures")]
@@ -13,11 +14,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
-use foresail_core::{Frame, Timestamp};
+use foresail_core::{Frame, Known, SeededRng, Timestamp};
 use foresail_forecast::backtest::{BacktestOptions, BacktestResult, Edges, run};
+use foresail_forecast::guard::{Guarded, dependable};
 use foresail_forecast::metrics::{IntervalScore, geometric_mean, percentile};
 use foresail_forecast::mixer::MEMBERS;
 use foresail_forecast::registry::{ModelOptions, build};
+use foresail_forecast::{Fitted, Forecaster};
 
 /// File below the folder of load traces, name of the time column, name of the value column.
 const TRACES: [(&str, &str, &str); 11] = [
@@ -36,27 +39,19 @@ const TRACES: [(&str, &str, &str); 11] = [
 
 fn main() {
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "..", "..", "shared", "traces", "load"].iter().collect();
-    let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let mut option = |name: &str| {
-        let at = args.iter().position(|arg| arg == name)?;
-        let value = args.get(at + 1)?.parse::<u64>().ok()?;
-        args.drain(at..at + 2);
-        Some(value)
-    };
-    let refit_days = option("--refit-days");
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
     let mut gains = Vec::new();
     for (name, time, value) in TRACES {
-        if !args.is_empty() && !args.iter().any(|arg| name.contains(arg.as_str())) {
+        if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
             continue;
         }
-        let path = folder.join(format!("{name}.csv.gz"));
-        match read(&path, time, value) {
-            Some(frame) => gains.extend(check(name, &frame, refit_days)),
+        match read(&folder.join(format!("{name}.csv.gz")), time, value) {
+            Some(frame) => gains.extend(check(name, &frame)),
             None => println!("{name}: no such trace here, skipped"),
         }
     }
-    if let Some(gain) = geometric_mean(gains.iter().copied()) {
-        println!("ensemble's error over that of the best member at the same step: geometric mean {gain:.3}");
+    if let Some(gain) = geometric_mean(gains) {
+        println!("every row of all traces: ensemble's error over the best member's, geometric mean {gain:.3}");
     }
 }
 
@@ -84,113 +79,173 @@ fn read(path: &Path, time: &str, value: &str) -> Option<Frame> {
 }
 
 /// Tests one trace, prints what came out, and gives the ensemble's error at each step over the best member's.
-fn check(name: &str, frame: &Frame, refit_days: Option<u64>) -> Vec<f64> {
+fn check(name: &str, frame: &Frame) -> Vec<f64> {
     let horizon = frame.steps_in(Duration::from_secs(1800));
     let options = ModelOptions { horizon, ..ModelOptions::default() };
-    let models =
-        MEMBERS.iter().chain(&["ensemble"]).map(|model| build(model, &options).expect("a model of the registry"));
-    let mut test = BacktestOptions::new(horizon);
-    if let Some(days) = refit_days {
-        test.refit_every = Duration::from_secs(86_400 * days);
-    }
+    let models = MEMBERS.iter().chain(&["ensemble"]).map(|model| build(model, &options).expect("it is registered"));
     let began = Instant::now();
     let clock = || began.elapsed();
     let edges = Edges { clock: &clock, progress: &|_| {} };
-    let result = run(frame, models.collect(), &test, &edges).expect("a trace of many days");
-    println!(
-        "{name}: {} rows, {} windows of {horizon} steps, {:.1} s",
-        frame.len(),
-        result.windows.len(),
-        began.elapsed().as_secs_f64()
-    );
+    let result = run(frame, models.collect(), &BacktestOptions::new(horizon), &edges).expect("a trace of many days");
+    let (rows, windows) = (frame.len(), result.windows.len());
+    println!("{name}: {rows} rows, {windows} windows of {horizon} steps, {:.1} s", began.elapsed().as_secs_f64());
     print_models(&result);
-    print_coverage(frame, &result);
-    gains(&result)
+    for model in &result.models {
+        let steps = model.by_horizon.iter().filter_map(|m| m.coverage);
+        print_coverage("windows", &model.name, steps.map(|c| (c.covered, c.on_bound)));
+    }
+    print_against_split("windows", &against_split(frame, &result));
+    let error = |model: &str, step: usize| result.model(model).and_then(|m| m.by_horizon[step].mae);
+    let best = |step: usize| MEMBERS.iter().filter_map(|m| error(m, step)).fold(f64::INFINITY, f64::min);
+    let gains: Vec<f64> = (0..horizon).filter_map(|step| Some(error("ensemble", step)? / best(step))).collect();
+    print_gains("windows", &gains);
+    from_every_row(frame, horizon, &options)
 }
 
 fn print_models(result: &BacktestResult) {
     for model in &result.models {
         let (m, t) = (&model.overall, &model.timing);
-        let each = |span: Duration, count: usize| span.as_secs_f64() * 1e6 / count.max(1) as f64;
-        println!(
-            "  {:14} MASE {:.4} RMSE {:.4} WQL {:.4} MSIS {:.3} coverage {:.3} | fit {:.0} ms × {}, update {:.0} µs, degraded {}",
-            model.name,
-            m.mase.unwrap_or(f64::NAN),
-            m.rmse.unwrap_or(f64::NAN),
-            m.wql.unwrap_or(f64::NAN),
-            m.msis.unwrap_or(f64::NAN),
-            m.coverage.map_or(f64::NAN, |c| c.covered),
-            each(t.fit, t.fits) / 1e3,
-            t.fits,
-            each(t.update, t.updates),
-            model.degraded.values().sum::<usize>(),
-        );
+        let micros = |span: Duration, count: usize| span.as_secs_f64() * 1e6 / count.max(1) as f64;
+        let [mase, rmse, wql, msis, covered] = [m.mase, m.rmse, m.wql, m.msis, m.coverage.map(|c| c.covered)]
+            .map(|figure| figure.map_or("-".to_owned(), |figure| format!("{figure:.4}")));
+        let (fit, update) = (micros(t.fit, t.fits) / 1e3, micros(t.update, t.updates));
+        let degraded = model.degraded.values().sum::<usize>();
+        let name = &model.name;
+        println!("  {name:14} MASE {mase} RMSE {rmse} WQL {wql} MSIS {msis} coverage {covered}, {degraded} degraded");
+        println!("  {name:14} fit {fit:.0} ms × {}, update {update:.0} µs", t.fits);
     }
 }
 
-/// Coverage by step of every model, and of the ensemble the interval score against split conformal's.
-fn print_coverage(frame: &Frame, result: &BacktestResult) {
-    for model in &result.models {
-        let covered: Vec<f64> = model.by_horizon.iter().filter_map(|m| m.coverage).map(|c| c.covered).collect();
-        let ties: Vec<f64> = model.by_horizon.iter().filter_map(|m| m.coverage).map(|c| c.on_bound).collect();
-        let outside = covered.iter().filter(|c| !(0.885..=0.915).contains(*c)).count();
-        let (low, high) = (covered.iter().copied().fold(1.0, f64::min), covered.iter().copied().fold(0.0, f64::max));
-        let most_ties = ties.iter().copied().fold(0.0, f64::max);
-        println!(
-            "  {:14} coverage {low:.3} to {high:.3}, {outside} of {} steps outside 88.5–91.5 %, ties {most_ties:.3}",
-            model.name,
-            covered.len()
-        );
-    }
-    let ratios = against_split(frame, result, "ensemble");
-    let worst = ratios.iter().flatten().copied().fold(0.0, f64::max);
-    let mean = |half: usize| geometric_mean(ratios.iter().map(|r| r[half])).unwrap_or(f64::NAN);
+/// Least and largest coverage of the steps, and how many are off by more than 1.5 points.
+fn print_coverage(from: &str, model: &str, steps: impl Iterator<Item = (f64, f64)>) {
+    let steps: Vec<(f64, f64)> = steps.collect();
+    let off = steps.iter().filter(|(covered, _)| !(0.885..=0.915).contains(covered)).count();
+    let fold = |start: f64, pick: fn(f64, f64) -> f64| steps.iter().map(|s| s.0).fold(start, pick);
+    let (low, high, count) = (fold(1.0, f64::min), fold(0.0, f64::max), steps.len());
+    let ties = steps.iter().map(|s| s.1).fold(0.0, f64::max);
     println!(
-        "  interval score over split conformal's: fixed {:.3}, expanding {:.3}, worst step {worst:.3}",
-        mean(0),
-        mean(1)
+        "  {from}: {model} covers {low:.3} to {high:.3}, {off} of {count} steps off by over 1.5 points, ties {ties:.3}"
     );
 }
 
-/// By step, the interval score over that of split conformal on the same point forecasts: fixed (the quantile of the
-/// magnitude of errors in the first half of the windows, both scored on the second) and expanding (of all windows before).
-fn against_split(frame: &Frame, result: &BacktestResult, model: &str) -> Vec<[f64; 2]> {
+/// The ensemble's interval score over that of two split conformals, by step.
+fn print_against_split(from: &str, ratios: &[[f64; 2]]) {
+    let [fixed, rolling] = [0, 1].map(|kind| geometric_mean(ratios.iter().map(|r| r[kind])).unwrap_or(f64::NAN));
+    let worst = ratios.iter().flatten().copied().fold(0.0, f64::max);
+    println!(
+        "  {from}: interval score over split conformal's: fixed {fixed:.3}, rolling {rolling:.3}, worst {worst:.3}"
+    );
+}
+
+fn print_gains(from: &str, gains: &[f64]) {
+    let worst = gains.iter().copied().fold(0.0, f64::max);
+    let mean = geometric_mean(gains.iter().copied()).unwrap_or(f64::NAN);
+    println!("  {from}: ensemble's error over the best member's at the same step: {mean:.3}, worst step {worst:.3}");
+}
+
+/// The half-width of split conformal: the finite-sample 90 % quantile of the magnitude of past errors.
+fn split_width(errors: &[f64]) -> f64 {
+    percentile(errors, 0.9 * (1.0 + 1.0 / errors.len().max(1) as f64)).unwrap_or(0.0)
+}
+
+/// The ensemble against split conformal on the same point forecasts, by step: fixed (errors of the first half of the
+/// windows, both scored on the second) and rolling (errors of all windows before).
+fn against_split(frame: &Frame, result: &BacktestResult) -> Vec<[f64; 2]> {
     let count = result.windows.len();
-    let rows: Vec<_> = result.rows(frame).filter(|row| row.model == model).collect();
-    (0..result.horizon)
-        .map(|step| {
-            let at = |window: usize| &rows[window * result.horizon + step];
-            let error = |window: usize| at(window).actual.map(|actual| (actual - at(window).mean).abs());
-            let width = |windows: usize| {
-                let errors: Vec<f64> = (0..windows).filter_map(error).collect();
-                percentile(&errors, 0.9 * (1.0 + 1.0 / errors.len() as f64)).unwrap_or(0.0)
-            };
-            let fixed = width(count / 2);
-            let ratio = |from: usize, width: &dyn Fn(usize) -> f64| {
-                let mut scores = [IntervalScore::new(0.9), IntervalScore::new(0.9)];
-                for window in from..count {
-                    let row = at(window);
-                    if let Some(actual) = row.actual {
-                        let width = width(window);
-                        scores[0].push(row.quantiles[0], row.quantiles[row.quantiles.len() - 1], actual);
-                        scores[1].push((row.mean - width).max(0.0), row.mean + width, actual);
+    let rows: Vec<_> = result.rows(frame).filter(|row| row.model == "ensemble").collect();
+    let of_step = |step: usize| {
+        let at = |window: usize| &rows[window * result.horizon + step];
+        let error = |window: usize| at(window).actual.map(|actual| (actual - at(window).mean).abs());
+        let width = |windows: usize| split_width(&(0..windows).filter_map(error).collect::<Vec<f64>>());
+        let fixed = width(count / 2);
+        let ratio = |from: usize, width: &dyn Fn(usize) -> f64| {
+            let mut scores = Scores::new();
+            for window in from..count {
+                let row = at(window);
+                if let Some(actual) = row.actual {
+                    scores.push(row.mean, row.quantiles, width(window), actual);
+                }
+            }
+            scores.ratio()
+        };
+        [ratio(count / 2, &|_| fixed), ratio(48.min(count / 2), &width)]
+    };
+    (0..result.horizon).map(of_step).collect()
+}
+
+/// Interval scores of ours and of split conformal.
+struct Scores([IntervalScore; 2]);
+
+impl Scores {
+    fn new() -> Self {
+        Self([IntervalScore::new(0.9), IntervalScore::new(0.9)])
+    }
+
+    fn push(&mut self, mean: f64, quantiles: &[f64], width: f64, actual: f64) {
+        self.0[0].push(quantiles[0], quantiles[quantiles.len() - 1], actual);
+        self.0[1].push((mean - width).max(0.0), mean + width, actual);
+    }
+
+    fn ratio(&self) -> f64 {
+        self.0[0].score().unwrap_or(f64::NAN) / self.0[1].score().unwrap_or(f64::NAN)
+    }
+}
+
+/// Walks the ensemble and its members through `frame`, forecasting at every row after the first day; gives the ensemble's
+/// error at each step over the best member's. Here split conformal is fixed after the second day (both scored from there)
+/// or follows the last seven days.
+fn from_every_row(frame: &Frame, horizon: usize, options: &ModelOptions) -> Vec<f64> {
+    let day = frame.steps_in(Duration::from_secs(86_400));
+    let known = Known::none();
+    let mut rng = SeededRng::seed_from_u64(0);
+    let ensemble = dependable(build("ensemble", options).expect("it is registered"), horizon);
+    let members = MEMBERS.map(|member| Guarded::new(build(member, options).expect("it is registered")));
+    let models: Vec<&Guarded> = std::iter::once(&ensemble).chain(&members).collect();
+    let mut fitted: Vec<Box<dyn Fitted>> = models
+        .iter()
+        .map(|model| model.fit(&frame.slice(0..day), &known, &mut rng).expect("a guarded model never refuses"))
+        .collect();
+    let mut errors = vec![vec![0.0; models.len()]; horizon];
+    let mut past: Vec<Vec<f64>> = vec![Vec::new(); horizon];
+    let mut coverage = vec![IntervalScore::new(0.9); horizon];
+    let mut widths = vec![[0.0; 2]; horizon];
+    let mut scores: Vec<[Scores; 2]> = (0..horizon).map(|_| [Scores::new(), Scores::new()]).collect();
+    for row in day..frame.len() - horizon {
+        if row % day == 0 && row > day {
+            if row <= 7 * day || row % (7 * day) == 0 {
+                let history = frame.slice(row.saturating_sub(28 * day)..row);
+                for (model, fitted) in models.iter().zip(&mut fitted) {
+                    // A model that cannot be fitted yet goes on with its fall-back.
+                    let _ = model.refit(fitted, &history, history.len(), &known, &mut rng);
+                }
+            }
+            for (widths, past) in widths.iter_mut().zip(&past) {
+                widths[1] = split_width(&past[past.len().saturating_sub(7 * day)..past.len().saturating_sub(horizon)]);
+                widths[0] = if row == 2 * day { widths[1] } else { widths[0] };
+            }
+        }
+        for (i, fitted) in fitted.iter_mut().enumerate() {
+            let forecast = fitted.predict(horizon, &known);
+            for step in 0..horizon {
+                let Some(actual) = frame.target_column().get(row + step) else { continue };
+                let (mean, error) = (forecast.mean[step], (actual - forecast.mean[step]).abs());
+                errors[step][i] += error;
+                if i == 0 {
+                    let quantiles = &forecast.quantiles[step];
+                    past[step].push(error);
+                    coverage[step].push(quantiles[0], quantiles[quantiles.len() - 1], actual);
+                    if row >= 2 * day {
+                        scores[step].iter_mut().zip(widths[step]).for_each(|(s, w)| s.push(mean, quantiles, w, actual));
                     }
                 }
-                scores[0].score().unwrap_or(f64::NAN) / scores[1].score().unwrap_or(f64::NAN)
-            };
-            [ratio(count / 2, &|_| fixed), ratio(48.min(count / 2), &width)]
-        })
-        .collect()
-}
-
-fn gains(result: &BacktestResult) -> Vec<f64> {
-    let error = |model: &str, step: usize| result.model(model).and_then(|m| m.by_horizon[step].mae);
-    let best = |step: usize| MEMBERS.iter().filter_map(|m| error(m, step)).fold(f64::INFINITY, f64::min);
-    let gains: Vec<f64> = (0..result.horizon).filter_map(|step| Some(error("ensemble", step)? / best(step))).collect();
-    let worst = gains.iter().copied().fold(0.0, f64::max);
-    println!(
-        "  ensemble's error over the best member's: {:.3}, worst step {worst:.3}",
-        geometric_mean(gains.iter().copied()).unwrap_or(f64::NAN)
-    );
+            }
+            fitted.update(&frame.row(row));
+        }
+    }
+    print_coverage("every row", "ensemble", coverage.iter().filter_map(|c| Some((c.covered()?, c.on_bound()?))));
+    print_against_split("every row", &scores.iter().map(|s| [s[0].ratio(), s[1].ratio()]).collect::<Vec<_>>());
+    let best = |e: &[f64]| e.iter().copied().fold(f64::INFINITY, f64::min);
+    let gains: Vec<f64> = errors.iter().map(|e| e[0] / best(&e[1..])).collect();
+    print_gains("every row", &gains);
     gains
 }

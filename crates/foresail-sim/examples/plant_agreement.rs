@@ -89,7 +89,7 @@ fn main() {
         }}
     }
     if arg.contains('a') {
-        for tick in [15.0, 5.0] { for scale in [500.0, 1000.0, 5000.0] { for target in [0.7, 0.85, 0.9, 0.95, 1.0] { for noise in [0.0, 0.03, 0.10] {
+        for tick in [15.0] { for scale in [500.0, 1000.0, 5000.0] { for target in [0.8, 0.9, 1.0] { for noise in [0.0, 0.05] {
             let service = Service::request(100.0, Duration::from_secs(60)).unwrap();
             let ticks = (7200.0 / tick) as usize;
             let mut rng = foresail_core::SeededRng::seed_from_u64(9);

@@ -1,6 +1,5 @@
 //! How the program ends: what is the user's to mend, what went wrong on the way, and what is no failure at all.
 
-use std::io;
 use std::process::ExitCode;
 
 use crate::output::note;
@@ -15,16 +14,9 @@ pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
     Usage(message.into()).into()
 }
 
-/// Reports a failure in one line and gives the exit code: 1 for data and run-time errors, 2 for wrong arguments. A reader
-/// that went away (`foresail … | head`) is no failure.
+/// Reports a failure in one line and gives the exit code: 1 for data and run-time errors, 2 for wrong arguments.
 pub(crate) fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
-    let closed = error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe));
-    if closed {
-        return ExitCode::SUCCESS;
-    }
     note(&format!("error: {}", one_line(&error)));
     ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
 }

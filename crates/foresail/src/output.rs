@@ -7,12 +7,31 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Serialize;
 
+/// Standard output, whose reader may go away (`foresail … | head`): what is written after that is dropped, and no failure.
+struct Output(io::Stdout);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            other => other,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+}
+
 /// Prints lines to standard output.
 ///
 /// # Errors
-/// Whatever the system says, among it a closed pipe.
+/// Whatever the system says.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = BufWriter::new(Output(io::stdout()));
     out.write_all(text.as_bytes())?;
     if !text.ends_with('\n') {
         out.write_all(b"\n")?;
@@ -30,7 +49,7 @@ pub(crate) fn note(text: &str) {
 /// Prints `document` as JSON.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_json(document: &impl Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(document)?)
 }
@@ -41,7 +60,7 @@ pub(crate) fn print_json(document: &impl Serialize) -> anyhow::Result<()> {
 /// If it cannot be created, with its name.
 pub(crate) fn create(path: &Path) -> anyhow::Result<Box<dyn Write>> {
     if path == Path::new("-") {
-        return Ok(Box::new(BufWriter::new(io::stdout())));
+        return Ok(Box::new(BufWriter::new(Output(io::stdout()))));
     }
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(Box::new(BufWriter::new(file)))

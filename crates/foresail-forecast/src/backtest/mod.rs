@@ -50,7 +50,8 @@ pub struct BacktestOptions {
     /// Rows between the last that a batch fit learns from and the first of a window; rows within reach models only as
     /// their state.
     pub purge: usize,
-    /// How often models are fitted anew.
+    /// How often models are fitted anew once they have seen so much; before, daily, and on the first day at each doubling
+    /// of the rows.
     pub refit_every: Duration,
     /// How much history a fit learns from, at most.
     pub memory: Duration,
@@ -64,7 +65,7 @@ pub struct BacktestOptions {
 
 impl BacktestOptions {
     /// The usual test of forecasts of `horizon` steps: as many windows as fit, seasons of a day and a week, a purge of one
-    /// horizon, daily fits on the last four weeks.
+    /// horizon, weekly fits on the last four weeks.
     pub fn new(horizon: usize) -> Self {
         let day = Duration::from_secs(86_400);
         Self {
@@ -73,7 +74,7 @@ impl BacktestOptions {
             windows: None,
             warm_up: None,
             purge: horizon,
-            refit_every: day,
+            refit_every: 7 * day,
             memory: 28 * day,
             levels: LEVELS.to_vec(),
             seed: 0,

@@ -12,6 +12,7 @@ use crate::{Fitted, Forecaster};
 
 /// Rows after which a model is first fitted.
 const FIRST_FIT: usize = 32;
+const DAY: Duration = Duration::from_secs(86_400);
 /// Rows between reports of progress.
 const REPORT: usize = 512;
 
@@ -28,8 +29,8 @@ pub(super) fn walk(
     let rng = SeededRng::seed_from_u64(options.seed).fork(label(&name));
     let mut walk = Walk { frame, options, model: &guarded, rng, timing: Timing::default(), clock: edges.clock };
     let last = windows.last().map_or(0, |window| window.rows.start);
-    let every = frame.steps_in(options.refit_every);
-    let mut refits = windows::refits(frame.len(), FIRST_FIT + options.purge, every).into_iter().peekable();
+    let (day, every) = (frame.steps_in(DAY), frame.steps_in(options.refit_every));
+    let mut refits = windows::refits(frame.len(), FIRST_FIT + options.purge, day, every).into_iter().peekable();
     let mut windows = windows.iter().peekable();
     let mut fitted = walk.begin(refits.peek().copied().unwrap_or(last).min(last));
     let mut row = refits.next().unwrap_or(last).min(last);

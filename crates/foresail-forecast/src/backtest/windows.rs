@@ -34,11 +34,13 @@ pub(super) fn windows(
 }
 
 /// Rows after which models are fitted anew, counted from the start of the series so that a forecast depends on nothing
-/// but what precedes it: doubling from `first` until `every`, then each multiple of `every`.
-pub(super) fn refits(len: usize, first: usize, every: usize) -> Vec<usize> {
+/// but what precedes it: doubling from `first` until `day`, then daily until `every`, then each multiple of `every`.
+pub(super) fn refits(len: usize, first: usize, day: usize, every: usize) -> Vec<usize> {
     let every = every.max(1);
-    let doubling = std::iter::successors(Some(first.max(1)), |row| Some(row * 2)).take_while(|row| *row < every);
-    doubling.chain((1..).map(|day| day * every)).take_while(|row| *row < len).collect()
+    let day = day.clamp(1, every);
+    let doubling = std::iter::successors(Some(first.max(1)), |row| Some(row * 2)).take_while(|row| *row < day);
+    let daily = (1..).map(|count| count * day).take_while(|row| *row < every);
+    doubling.chain(daily).chain((1..).map(|count| count * every)).take_while(|row| *row < len).collect()
 }
 
 #[cfg(test)]
@@ -67,10 +69,11 @@ mod tests {
     }
 
     #[test]
-    fn refits_double_until_a_day_and_do_not_depend_on_the_end() {
-        assert_eq!(refits(1000, 32, 288), [32, 64, 128, 256, 288, 576, 864]);
-        assert_eq!(refits(300, 32, 288), [32, 64, 128, 256, 288]);
-        assert_eq!(refits(100, 32, 24), [24, 48, 72, 96]);
-        assert_eq!(refits(10, 32, 288), [0_usize; 0]);
+    fn refits_come_ever_less_often_and_do_not_depend_on_the_end() {
+        assert_eq!(refits(900, 32, 100, 300), [32, 64, 100, 200, 300, 600]);
+        assert_eq!(refits(301, 32, 100, 300), [32, 64, 100, 200, 300]);
+        assert_eq!(refits(100, 32, 24, 24), [24, 48, 72, 96]);
+        assert_eq!(refits(100, 32, 24, 10), [10, 20, 30, 40, 50, 60, 70, 80, 90]);
+        assert_eq!(refits(10, 32, 288, 288), [0_usize; 0]);
     }
 }

@@ -119,7 +119,8 @@ struct State {
     knots: Knots,
     warp: Warp,
     tracks: Vec<Track>,
-    profile: Profile,
+    by_day: Profile,
+    by_hour: Profile,
     last: Option<f64>,
     /// Mean magnitude over about a day, on the bent scale, and the rows behind it.
     level: f64,
@@ -224,7 +225,8 @@ impl State {
             knots: Knots::new(horizon, DENSE, 1.1),
             warp,
             tracks: Vec::new(),
-            profile: Profile::new(),
+            by_day: Profile::of_day(),
+            by_hour: Profile::of_hour(),
             last: observed().last(),
             level: 0.0,
             rows: 0.0,
@@ -257,7 +259,8 @@ impl State {
         let steps = self.knots.steps();
         self.clock.is_sound()
             && self.horizon > 0
-            && self.profile.is_sound()
+            && self.by_day.is_sound()
+            && self.by_hour.is_sound()
             && self.knots.is_sound()
             && self.knots.longest() == self.horizon
             && steps.len() == self.tracks.len()
@@ -294,7 +297,9 @@ impl State {
             }
         }
         if relative.1 > 0.0 {
-            self.profile.learn(self.clock.local_us(), relative.0 / relative.1);
+            let error = relative.0 / relative.1;
+            self.by_day.learn(self.clock.local_us(), error);
+            self.by_hour.learn(self.clock.local_us(), error);
         }
         if let (Some(actual), Some(bent)) = (actual, bent) {
             self.last = Some(actual);
@@ -317,7 +322,8 @@ impl State {
             center,
             last: self.last.map_or(center, |last| self.warp.bend(last)),
             level: self.level,
-            time_of_day: self.profile.at(target),
+            time_of_day: self.by_day.at(target),
+            time_of_hour: self.by_hour.at(target),
         })
     }
 

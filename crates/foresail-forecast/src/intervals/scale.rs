@@ -2,14 +2,14 @@
 //!
 //! The likely error of a forecast is a product of powers of what is known at its origin: recent errors over three spans
 //! (as in Corsi's HAR model of volatility, "A simple approximate long-memory model of realized volatility", 2009), usual
-//! errors at that time of day, the level forecast, and how far the forecast departs from the last value. The exponents are
+//! errors at that time of day and minute of the hour, the level forecast, and how far the forecast departs from the last value. The exponents are
 //! learned online by gradient steps on the likelihood of Laplace errors, so that a feature which says nothing of this
 //! series at this step loses its weight.
 
 use serde::{Deserialize, Serialize};
 
 /// Features of one forecast: logarithms of ratios, so that 0 says "as usual"; the first is the constant.
-pub(super) type Features = [f32; 7];
+pub(super) type Features = [f32; 8];
 
 /// What is known at an origin beside past errors, on the bent scale.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Context {
     pub(super) level: f64,
     /// Error usual at the target's time of day over the error usual at any, positive.
     pub(super) time_of_day: f64,
+    /// The same of the minute of its hour.
+    pub(super) time_of_hour: f64,
 }
 
 /// Half-lives in scored rows of the short and middle means of errors; the long one is half a day, the usual one a week.
@@ -40,8 +42,8 @@ pub(super) struct Scale {
     count: f64,
     usual: f64,
     recent: [f64; 3],
-    weights: [f64; 7],
-    squares: [f64; 7],
+    weights: [f64; 8],
+    squares: [f64; 8],
 }
 
 impl Scale {
@@ -52,8 +54,8 @@ impl Scale {
             count: 0.0,
             usual: guess,
             recent: [guess; 3],
-            weights: [0.0, 0.3, 0.3, 0.4, 0.0, 0.0, 0.0],
-            squares: [0.01; 7],
+            weights: [0.0, 0.3, 0.3, 0.4, 0.0, 0.0, 0.0, 0.0],
+            squares: [0.01; 8],
         }
     }
 
@@ -65,6 +67,7 @@ impl Scale {
     pub(super) fn features(&self, context: &Context) -> Features {
         let least = (FLOOR * self.usual).max(f64::MIN_POSITIVE);
         let ratio = |error: f64| (error.max(least) / self.usual.max(least)).ln() as f32;
+        let usually = |ratio: f64| ratio.clamp(FLOOR, 1.0 / FLOOR).ln() as f32;
         let level = 1.05 * context.level + f64::MIN_POSITIVE;
         let above = ((context.center.abs() + 0.05 * context.level) / level).clamp(0.01, 100.0);
         [
@@ -72,7 +75,8 @@ impl Scale {
             ratio(self.recent[0]),
             ratio(self.recent[1]),
             ratio(self.recent[2]),
-            context.time_of_day.clamp(FLOOR, 1.0 / FLOOR).ln() as f32,
+            usually(context.time_of_day),
+            usually(context.time_of_hour),
             above.ln() as f32,
             ratio((context.center - context.last).abs()).min(5.0),
         ]
@@ -113,7 +117,8 @@ mod tests {
     fn learns_that_errors_follow_the_level() {
         let mut scale = Scale::new(1440.0, 1.0);
         let mut rng = SeededRng::seed_from_u64(3);
-        let context = |level: f64| Context { center: level, last: level, level: 10.0, time_of_day: 1.0 };
+        let context =
+            |level: f64| Context { center: level, last: level, level: 10.0, time_of_day: 1.0, time_of_hour: 1.0 };
         for i in 0..20_000 {
             let level = if i % 2 == 0 { 5.0 } else { 20.0 };
             let features = scale.features(&context(level));
@@ -128,7 +133,7 @@ mod tests {
     #[test]
     fn without_errors_there_is_no_scale_and_no_nan() {
         let mut scale = Scale::new(24.0, 0.0);
-        let context = Context { center: 0.0, last: 0.0, level: 0.0, time_of_day: 1.0 };
+        let context = Context { center: 0.0, last: 0.0, level: 0.0, time_of_day: 1.0, time_of_hour: 1.0 };
         for _ in 0..10 {
             let features = scale.features(&context);
             let predicted = scale.predict(&features);

@@ -22,13 +22,18 @@ use super::scale::{Context, Features, Scale};
 const CAPACITY: usize = 512;
 /// A score counts no more than this many scales.
 const CLIP: f64 = 50.0;
-/// Misses beyond those wanted that move a bound by one unit, a quarter of the distance of the outer quantiles (0.8
-/// standard deviations of a normal). A few are chance and move it little: the response is their square. After many
+/// Misses beyond those wanted that move both bounds by one unit, a quarter of the distance of the outer quantiles (0.8
+/// standard deviations of a normal). A few are chance and move them little: the response is their square. After many
 /// rounds chance amounts to more: then this share of the rounds.
 const TOLERATED: f64 = 4.5;
 const TOLERATED_SHARE: f64 = 0.005;
-/// Misses count up to this many times what is tolerated.
+/// How many times as many misses of one side beyond those of the other are tolerated: coverage comes before balance.
+const BALANCE: f64 = 3.0;
+/// Misses count up to this many times what is tolerated, and move a bound by so many units at most: inwards, most of the
+/// way to the middle.
 const REACH: f64 = 2.0;
+const INWARDS: f64 = -1.7;
+const OUTWARDS: f64 = 8.0;
 /// Scores before the integrators start.
 const WARM: usize = 64;
 
@@ -127,6 +132,15 @@ impl Track {
         self.pending.push_back(issued);
     }
 
+    /// By how many units misses move the lower and the upper bound outwards.
+    fn moves(&self, phase: usize) -> (f64, f64) {
+        let response = |excess: f64, tolerated: f64| excess * excess.abs() / (tolerated * tolerated);
+        let [below, above] = self.phases[phase];
+        let both = response(below + above, self.tolerated());
+        let apart = response(above - below, BALANCE * self.tolerated());
+        ((both - apart).clamp(INWARDS, OUTWARDS), (both + apart).clamp(INWARDS, OUTWARDS))
+    }
+
     fn tolerated(&self) -> f64 {
         TOLERATED.max(TOLERATED_SHARE * self.scored as f64 / self.phases.len() as f64)
     }
@@ -140,8 +154,8 @@ impl Track {
     /// levels between in proportion to their distance from the median.
     pub(super) fn threshold(&self, level: f64, phase: usize) -> f64 {
         let unit = (self.window.quantile(0.95) - self.window.quantile(0.05)) / 4.0;
-        let [below, above] = self.phases[phase].map(|excess| excess * excess.abs() / self.tolerated().powi(2));
         let outward = (level - 0.5) / 0.45;
+        let (below, above) = self.moves(phase);
         let moved = if outward < 0.0 { below * outward } else { above * outward };
         self.window.quantile(level) + unit * moved
     }
@@ -156,7 +170,7 @@ mod tests {
     #[test]
     fn misses_as_issued_come_to_one_in_twenty_on_either_side() {
         let mut rng = SeededRng::seed_from_u64(5);
-        let context = Context { center: 0.0, last: 0.0, level: 1.0, time_of_day: 1.0 };
+        let context = Context { center: 0.0, last: 0.0, level: 1.0, time_of_day: 1.0, time_of_hour: 1.0 };
         let mut track = Track::new(1, 1, 64.0, 1.0);
         let (mut below, mut above, rows) = (0, 0, 8000);
         for row in 0..rows {
@@ -175,7 +189,7 @@ mod tests {
 
     #[test]
     fn ties_and_gaps_move_nothing() {
-        let context = Context { center: 0.0, last: 0.0, level: 1.0, time_of_day: 1.0 };
+        let context = Context { center: 0.0, last: 0.0, level: 1.0, time_of_day: 1.0, time_of_hour: 1.0 };
         let mut track = Track::new(1, 1, 64.0, 0.0);
         for _ in 0..500 {
             track.issue(Some(context), 0);

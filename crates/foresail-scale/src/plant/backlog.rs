@@ -180,12 +180,16 @@ impl Backlog {
         let mut end = mean + flow.drift() * flow.seconds;
         let mut spread = variance + flow.variance() * flow.seconds;
         let most = flow.capacity * flow.patience;
-        if end > most {
-            end = most;
-            if flow.drift() > 0.0 {
-                // Pressed against the clients' patience, it is below by an exponential.
-                spread = spread.min((0.5 * flow.variance() / flow.drift()).powi(2));
-            }
+        let deviation = spread.sqrt();
+        let room = (most - end) / deviation;
+        if room < CLEAR {
+            // What would go above the clients' patience stays at it: moments of a censored normal. Where the drift
+            // presses on, it is below by an exponential.
+            let below = deviation * normal::cdf_integral(room);
+            let second = spread * ((room * room + 1.0) * normal::cdf(room) + room * normal::pdf(room));
+            let pressed = if flow.drift() > 0.0 { 0.5 * flow.variance() / flow.drift() } else { 0.0 };
+            end = most - below.max(0.0);
+            spread = (second - below * below).max(pressed * pressed).min(spread);
         }
         self.law = Law::Far { mean: end, variance: spread };
         late

@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use super::page::escape;
 
+/// Letters from which on a cell is a sentence.
+const LONG: usize = 48;
+
 /// A table. Columns whose cells are all numbers are aligned right.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
@@ -67,7 +70,10 @@ impl Table {
             .map(|c| !self.rows.is_empty() && self.rows.iter().all(|(cells, _)| is_number(&cells[c])))
             .collect();
         let class = |column: usize| if numeric[column] { " class=\"n\"" } else { "" };
-        let mut html = String::from("<div class=\"table\" tabindex=\"0\"><table>");
+        // On a phone, a last column of sentences goes under its row.
+        let prose = self.rows.iter().any(|(cells, _)| cells.last().is_some_and(|c| c.chars().count() > LONG));
+        let class_of_all = if prose { " class=\"prose\"" } else { "" };
+        let mut html = format!("<div class=\"table\" tabindex=\"0\"><table{class_of_all}>");
         let _ = write!(html, "<caption>{}</caption><thead><tr>", escape(&self.caption));
         for (c, name) in self.columns.iter().enumerate() {
             let _ = write!(html, "<th scope=\"col\"{}>{}</th>", class(c), escape(name));

@@ -1,8 +1,9 @@
 //! `foresail forecast INPUT --value COL --horizon 30m`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 use foresail_core::{Known, SeededRng};
 use foresail_forecast::guard::Guarded;
@@ -92,11 +93,10 @@ impl Forecast {
 
         let quantiles: Vec<Vec<f64>> = levels.iter().map(|level| prediction.quantile(*level)).collect();
         if let Some(path) = &self.output {
-            let mut out = create(path)?;
-            write_rows(&mut out, &prediction, &levels, &quantiles)?;
+            write_rows(path, &prediction, &levels, &quantiles)?;
         }
         if let Some(path) = &self.report {
-            write_file(path, &reports::forecast::render(&loaded, &self.model, &prediction, &options))?;
+            write_file(path, &reports::forecast::render(&loaded, &self.model, &prediction, &levels, &options))?;
             note(&format!("report: {}", path.display()));
         }
         if self.json {
@@ -152,21 +152,17 @@ pub(crate) fn build(name: &str, options: &ModelOptions) -> anyhow::Result<Box<dy
     })
 }
 
-fn write_rows(
-    out: &mut dyn Write,
-    prediction: &Prediction,
-    levels: &[f64],
-    quantiles: &[Vec<f64>],
-) -> anyhow::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    let header = ["timestamp".to_owned(), "mean".to_owned()].into_iter().chain(levels.iter().map(|l| format!("q{l}")));
-    writer.write_record(header)?;
-    for i in 0..prediction.horizon() {
-        let cells = [prediction.time(i).to_string(), prediction.mean[i].to_string()].into_iter();
-        writer.write_record(cells.chain(quantiles.iter().map(|q| q[i].to_string())))?;
+/// `timestamp,mean,q…`, a row a step.
+fn write_rows(path: &Path, prediction: &Prediction, levels: &[f64], quantiles: &[Vec<f64>]) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    let mut out = create(path)?;
+    let header: String = levels.iter().map(|l| format!(",q{l}")).collect();
+    writeln!(out, "timestamp,mean{header}").with_context(failed)?;
+    for (i, mean) in prediction.mean.iter().enumerate() {
+        let row: String = quantiles.iter().map(|q| format!(",{}", q[i])).collect();
+        writeln!(out, "{},{mean}{row}", prediction.time(i)).with_context(failed)?;
     }
-    writer.flush()?;
-    Ok(())
+    out.flush().with_context(failed)
 }
 
 fn human(prediction: &Prediction, levels: &[f64], quantiles: &[Vec<f64>]) -> String {

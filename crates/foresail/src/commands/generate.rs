@@ -36,7 +36,7 @@ pub(crate) struct Generate {
     /// Time zone in which hours and weekdays are read
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     zone: String,
-    /// What befalls the load, as KIND@AFTER[:LENGTH[:FACTOR]], such as flash_crowd@8d12h:2h:5; may be repeated.
+    /// What befalls the load, as KIND@AFTER, KIND@AFTER:LENGTH or KIND@AFTER:LENGTH:FACTOR (flash_crowd@8d12h:2h:5); may be repeated.
     /// Kinds: flash_crowd, level_shift, phase_shift, holiday, outage, missing_day, attack, sawtooth
     #[arg(long, value_name = "OVERLAY")]
     overlay: Vec<OverlayArg>,

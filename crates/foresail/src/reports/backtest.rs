@@ -67,13 +67,15 @@ pub(crate) fn comparison(result: &BacktestResult) -> Section {
         .block(Block::Models(comparison))
 }
 
-/// Steps of forecasts that a chart still shows.
-const SHOWN_STEPS: usize = 600;
+/// Horizons of time that a chart shows: few enough that a forecast is still wide enough to be seen.
+const SHOWN_HORIZONS: usize = 30;
 
 /// What the first model, and the second in line, said in the last windows.
 pub(crate) fn fans(frame: &Frame, result: &BacktestResult) -> Section {
-    let windows = (SHOWN_STEPS / result.horizon.max(1)).clamp(1, 24).min(result.windows.len());
-    let first_window = result.windows.len() - windows;
+    let earliest = frame.len().saturating_sub(SHOWN_HORIZONS * result.horizon);
+    let last = result.windows.len() - 1;
+    let first_window = result.windows.iter().position(|w| w.rows.start >= earliest).unwrap_or(last);
+    let windows = result.windows.len() - first_window;
     let mut forecasts: Vec<ForecastLine> = Vec::new();
     let level = |l: f64| result.levels.iter().position(|x| (x - l).abs() < 1e-9);
     let pairs: Vec<(f64, usize, usize)> = [(0.9, 0.05, 0.95), (0.6, 0.2, 0.8)]
@@ -109,7 +111,7 @@ pub(crate) fn fans(frame: &Frame, result: &BacktestResult) -> Section {
     let quantity = column.name().to_owned();
     Section::new("Forecasts and what came")
         .text(format!(
-            "The last {windows} windows: what {} said at the start of each, against what came.",
+            "What {} said at the start of each of the last {windows} windows, against what came.",
             shown.join(" and ")
         ))
         .block(Block::Fan(ForecastFan { quantity, history: Track::default(), actual, forecasts }))

@@ -7,11 +7,17 @@ use foresail_server::report::{Band, Block, ForecastFan, ForecastLine, Report, Se
 use crate::args::{Loaded, Span};
 
 /// The forecast over the end of its history, and its numbers.
-pub(crate) fn render(loaded: &Loaded, model: &str, forecast: &Forecast, options: &ModelOptions) -> String {
+pub(crate) fn render(
+    loaded: &Loaded,
+    model: &str,
+    forecast: &Forecast,
+    levels: &[f64],
+    options: &ModelOptions,
+) -> String {
     let frame = &loaded.frame;
     let column = frame.target_column();
-    // As much history as a reader can still see the forecast beside: twelve horizons, at least a few seasons' shape.
-    let shown = (12 * forecast.horizon()).clamp(96, 4_000).min(frame.len());
+    // As much history as a reader can still see the forecast beside.
+    let shown = (6 * forecast.horizon()).clamp(96, 4_000).min(frame.len());
     let rows = frame.len() - shown..frame.len();
     let history = Track {
         times: rows.clone().map(|row| frame.time(row)).collect(),
@@ -32,7 +38,7 @@ pub(crate) fn render(loaded: &Loaded, model: &str, forecast: &Forecast, options:
     let report = Report::new(format!("Forecast of {}", column.name()))
         .finding(format!("The next {horizon} from {}, by {model}.", forecast.start))
         .section(section)
-        .section(Section::new("Numbers").block(Block::Table(numbers(forecast))))
+        .section(Section::new("Numbers").block(Block::Table(numbers(forecast, levels))))
         .fact("Input", loaded.title())
         .fact("Rows", format!("{}, one every {}", frame.len(), Span(frame.step())))
         .fact("Seasons", seasons.join(", "))
@@ -58,15 +64,14 @@ pub(crate) fn line(model: &str, forecast: &Forecast) -> ForecastLine {
     }
 }
 
-fn numbers(forecast: &Forecast) -> Table {
-    let header = ["time".to_owned(), "mean".to_owned()]
-        .into_iter()
-        .chain(forecast.levels.iter().map(|l| format!("{l} quantile")));
+fn numbers(forecast: &Forecast, levels: &[f64]) -> Table {
+    let header =
+        ["time".to_owned(), "mean".to_owned()].into_iter().chain(levels.iter().map(|l| format!("{l} quantile")));
     let mut table = Table::new("The forecast in numbers", header);
+    let quantiles: Vec<Vec<f64>> = levels.iter().map(|level| forecast.quantile(*level)).collect();
     for i in 0..forecast.horizon().min(200) {
-        let quantiles = forecast.quantiles.get(i).map(Vec::as_slice).unwrap_or_default();
         let cells = [forecast.time(i).to_string(), format!("{:.3}", forecast.mean[i])].into_iter();
-        table.row(cells.chain(quantiles.iter().map(|q| format!("{q:.3}"))));
+        table.row(cells.chain(quantiles.iter().map(|q| format!("{:.3}", q[i]))));
     }
     table
 }

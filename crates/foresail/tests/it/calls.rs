@@ -82,14 +82,25 @@ fn completions_and_the_manual_name_every_command() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     use std::process::{Command, Stdio};
-    let mut child = Command::new(env!("CARGO_BIN_EXE_foresail"))
-        .args(["features", "--describe"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    drop(child.stdout.take());
-    let output = child.wait_with_output().expect("the program ends");
-    assert_eq!(output.status.code(), Some(0));
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let place = Place::new();
+    place.ok("generate --days 10 --output load.csv");
+    for call in [
+        "features --describe",
+        "features load.csv",
+        "generate --days 60",
+        "forecast load.csv --model last_value --horizon 30d --output -",
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_foresail"))
+            .args(call.split_whitespace())
+            .current_dir(place.path(""))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("the program ends");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{call}: {said}");
+        assert!(!said.contains("error") && !said.contains("panicked"), "{call}: {said}");
+    }
 }

@@ -28,7 +28,7 @@ impl Weighing {
     /// `full_use` is what one replica can serve in a tick; `days` of observation there are.
     pub(super) fn price(&self, accounts: &[Account; 3], late_fraction: f64, full_use: f64, days: f64) -> f64 {
         let [week, three, day] = accounts;
-        let span = days.min(7.0).max(1e-3);
+        let span = days.clamp(1e-3, 7.0);
         let budget = self.budget_share * late_fraction;
         let a_day = week.requests / span; // requests of an average day
         if a_day <= 0.0 {
@@ -46,5 +46,14 @@ impl Weighing {
         let cost = week.cost * full_use / week.requests;
         let actions = week.actions / (span * 24.0);
         cost * (1.0 + self.action * actions) + self.breach * over + self.risk * spent
+    }
+
+    /// The price of one day: its cost, and that of breaching what a day may burn.
+    pub(super) fn price_of_day(&self, day: &Account, late_fraction: f64, full_use: f64) -> f64 {
+        if day.requests <= 0.0 {
+            return 0.0;
+        }
+        let allowed = self.day_burn * self.budget_share * late_fraction;
+        day.cost * full_use / day.requests + self.breach * (day.late_share() / allowed - 1.0).max(0.0)
     }
 }

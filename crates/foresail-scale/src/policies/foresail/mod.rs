@@ -180,6 +180,8 @@ impl Foresail {
 
 const BASELINE: &str = "the baseline acts (hpa at 70 %): nothing has proved cheaper yet";
 
+const DEMOTED: &str =
+    "demoted: later than the baseline over the last day, so no fewer than the baseline (hpa at 70 %) wants";
 impl Policy for Foresail {
     fn name(&self) -> &str {
         "foresail"
@@ -313,6 +315,7 @@ impl Foresail {
         if s.ticks == 24 * hour {
             s.plans.iter_mut().for_each(|plan| plan.ledger = Ledger::new(s.tick_s));
             s.baseline_ledger = Ledger::new(s.tick_s);
+            s.own.ledger = Ledger::new(s.tick_s);
         }
         let judged = if s.ticks < 24 * hour { s.ticks } else { s.ticks - 24 * hour };
         if !judged.is_multiple_of(hour) || judged < 12 * hour {
@@ -351,8 +354,11 @@ impl Foresail {
             let rate = load + backlog / service.wait_slo().as_secs_f64();
             reactive = Replicas::holding(rate / service.capacity_rps()).min(self.limits.max);
         }
+        let demoted =
+            s.actor != Actor::Baseline && s.loses_to_baseline(self.late_fraction, service.capacity_rps() * s.tick_s);
         let predicted = match s.actor {
             Actor::Baseline => Replicas(s.baseline_wanted),
+            Actor::Plan(i) if demoted => Replicas(s.plans[i].wanted().max(s.baseline_wanted)),
             Actor::Plan(i) => Replicas(s.plans[i].wanted()),
         };
         let until = observation.time + service.startup() + observation.tick;
@@ -377,7 +383,7 @@ impl Foresail {
         }
         s.own.order(desired.0);
         s.score = Scorecard { ours: s.own.ledger.last_days(7), baseline: s.baseline_ledger.last_days(7) };
-        let note = s.described.clone();
+        let note = if demoted { DEMOTED.to_owned() } else { s.described.clone() };
         Decision {
             desired,
             reason: Reason { driver, load: Some(load), reactive, predicted: Some(predicted), limits, note },
@@ -392,6 +398,13 @@ impl Started {
         let lead = (phase + self.startup_ticks) / self.step_ticks;
         let model = self.models.iter().find(|m| m.0.lead() == lead).expect("a model for every lead there is");
         (model.1, model.2)
+    }
+
+    /// Whether the fleet asked for did worse than the baseline's over the last day, in the prices by which plans are chosen.
+    /// It ends by itself: while it holds the baseline acts too, and a day later the loss is out of the window.
+    fn loses_to_baseline(&self, late_fraction: f64, full_use: f64) -> bool {
+        let price = |ledger: &Ledger| Weighing::DEFAULT.price_of_day(&ledger.last_days(1), late_fraction, full_use);
+        self.own.ledger.last_days(1).late > 0.0 && price(&self.own.ledger) > price(&self.baseline_ledger)
     }
 
     fn describe(&self, plan: usize) -> String {
