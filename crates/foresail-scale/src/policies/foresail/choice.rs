@@ -47,13 +47,4 @@ impl Weighing {
         let actions = week.actions / (span * 24.0);
         cost * (1.0 + self.action * actions) + self.breach * over + self.risk * spent
     }
-
-    /// The price of one day: its cost, and that of breaching what a day may burn.
-    pub(super) fn price_of_day(&self, day: &Account, late_fraction: f64, full_use: f64) -> f64 {
-        if day.requests <= 0.0 {
-            return 0.0;
-        }
-        let allowed = self.day_burn * self.budget_share * late_fraction;
-        day.cost * full_use / day.requests + self.breach * (day.late_share() / allowed - 1.0).max(0.0)
-    }
 }

@@ -107,6 +107,9 @@ struct Started {
     /// The fleet this policy asks for.
     own: Plan,
     score: Scorecard,
+    /// Late requests by which it leads the baseline, decaying; and the tick until which it is demoted.
+    lead: f64,
+    demoted_until: usize,
 }
 
 impl Foresail {
@@ -114,7 +117,7 @@ impl Foresail {
     ///
     /// # Errors
     /// [`Error::BadParameter`] if the late fraction is outside (0, 1).
-    pub(super) fn new(service: &Service, options: &PolicyOptions) -> Result<Self, Error> {
+    pub fn new(service: &Service, options: &PolicyOptions) -> Result<Self, Error> {
         check(options.limits.min <= options.limits.max, "min", options.limits.min, "at most max")?;
         Ok(Self {
             table: NeedTable::new(*service, options.late_fraction)?,
@@ -174,14 +177,19 @@ impl Foresail {
             described: BASELINE.to_owned(),
             own: Plan::new(RULES[0], replicas, tick_s),
             score: Scorecard::default(),
+            lead: 0.0,
+            demoted_until: 0,
         }
     }
 }
 
 const BASELINE: &str = "the baseline acts (hpa at 70 %): nothing has proved cheaper yet";
 
-const DEMOTED: &str =
-    "demoted: later than the baseline over the last day, so no fewer than the baseline (hpa at 70 %) wants";
+const DEMOTED: &str = "demoted: later than the baseline of late, so no fewer than the baseline (hpa at 70 %) wants";
+/// Share of a week's error budget by which it may be later than the baseline at a time before it is demoted.
+const DEMOTE_AT: f64 = 0.1;
+const DEMOTED_HOURS: f64 = 3.0;
+
 impl Policy for Foresail {
     fn name(&self) -> &str {
         "foresail"
@@ -229,8 +237,9 @@ impl Foresail {
         for plan in &mut s.plans {
             plan.score(&service, load, s.tick_s, tick, s.startup_ticks);
         }
-        s.own.score(&service, load, s.tick_s, tick, s.startup_ticks);
-        self.score_baseline(s, load, observation.time, observation.tick);
+        let own = s.own.score(&service, load, s.tick_s, tick, s.startup_ticks);
+        let baseline = self.score_baseline(s, load, observation.time, observation.tick);
+        s.compare(own, baseline, self.late_fraction);
         // Steps of the series.
         let phase = tick % s.step_ticks;
         s.step_sum = if phase == 0 { load } else { s.step_sum + load };
@@ -286,7 +295,7 @@ impl Foresail {
         factors.fold(0.0, f64::max) / self.known.factor_at(observation.time).max(1e-9)
     }
 
-    fn score_baseline(&mut self, s: &mut Started, load: f64, now: Timestamp, tick: Duration) {
+    fn score_baseline(&mut self, s: &mut Started, load: f64, now: Timestamp, tick: Duration) -> Entry {
         let ended = now - tick;
         let before = s.baseline_wanted;
         let outcome = s.baseline_fleet.tick(ended, s.tick_s, load);
@@ -306,6 +315,7 @@ impl Foresail {
         let entry =
             Entry { requests: outcome.requests, late: outcome.late, cost: f64::from(outcome.paid), actions: moved };
         s.baseline_ledger.book(entry);
+        entry
     }
 
     /// Every hour, once there is half a day to judge by. After the first day the accounts start anew, since what the plans
@@ -354,8 +364,7 @@ impl Foresail {
             let rate = load + backlog / service.wait_slo().as_secs_f64();
             reactive = Replicas::holding(rate / service.capacity_rps()).min(self.limits.max);
         }
-        let demoted =
-            s.actor != Actor::Baseline && s.loses_to_baseline(self.late_fraction, service.capacity_rps() * s.tick_s);
+        let demoted = s.actor != Actor::Baseline && s.ticks < s.demoted_until;
         let predicted = match s.actor {
             Actor::Baseline => Replicas(s.baseline_wanted),
             Actor::Plan(i) if demoted => Replicas(s.plans[i].wanted().max(s.baseline_wanted)),
@@ -400,11 +409,15 @@ impl Started {
         (model.1, model.2)
     }
 
-    /// Whether the fleet asked for did worse than the baseline's over the last day, in the prices by which plans are chosen.
-    /// It ends by itself: while it holds the baseline acts too, and a day later the loss is out of the window.
-    fn loses_to_baseline(&self, late_fraction: f64, full_use: f64) -> bool {
-        let price = |ledger: &Ledger| Weighing::DEFAULT.price_of_day(&ledger.last_days(1), late_fraction, full_use);
-        self.own.ledger.last_days(1).late > 0.0 && price(&self.own.ledger) > price(&self.baseline_ledger)
+    /// Keeps an eye on how much later the fleet asked for is than the baseline's. The lead decays by half in an hour; one of a
+    /// tenth of the week's error budget demotes for three hours.
+    fn compare(&mut self, own: Entry, baseline: Entry, late_fraction: f64) {
+        self.lead = self.lead * 0.5_f64.powf(self.tick_s / 3_600.0) + own.late - baseline.late;
+        let week = self.own.ledger.last_days(7);
+        let days = (self.ticks as f64 * self.tick_s / 86_400.0).clamp(0.5, 7.0);
+        if self.lead > DEMOTE_AT * late_fraction * week.requests * 7.0 / days {
+            self.demoted_until = self.ticks + (DEMOTED_HOURS * 3_600.0 / self.tick_s) as usize;
+        }
     }
 
     fn describe(&self, plan: usize) -> String {

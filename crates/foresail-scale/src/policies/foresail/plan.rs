@@ -66,7 +66,14 @@ impl Plan {
     }
 
     /// Books the tick that ended with `load` requests a second.
-    pub(super) fn score(&mut self, service: &Service, load: f64, tick_s: f64, tick: usize, startup_ticks: usize) {
+    pub(super) fn score(
+        &mut self,
+        service: &Service,
+        load: f64,
+        tick_s: f64,
+        tick: usize,
+        startup_ticks: usize,
+    ) -> Entry {
         let ready = self.serving.push(tick, self.wanted, startup_ticks);
         let entry = self.serve(service, load, tick_s, ready);
         self.moved = false;
@@ -78,6 +85,7 @@ impl Plan {
             self.bitten.1 = self.bitten.1.saturating_sub(1);
         }
         self.ledger.book(entry);
+        entry
     }
 
     fn serve(&mut self, service: &Service, load: f64, tick_s: f64, ready: u32) -> Entry {
