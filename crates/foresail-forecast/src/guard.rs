@@ -153,7 +153,7 @@ impl FittedGuarded {
         }
         for (cut, reason) in [(raised, "cut at the least believable"), (lowered, "cut at the most believable")] {
             if cut {
-                say(&mut forecast.degraded, reason.to_owned());
+                say(&mut forecast.degraded, reason);
             }
         }
         let shaped = forecast.quantiles.len() == if forecast.levels.is_empty() { 0 } else { horizon }
@@ -162,14 +162,14 @@ impl FittedGuarded {
             forecast.quantiles.iter_mut().for_each(|q| q.sort_by(f64::total_cmp));
         } else {
             forecast.quantiles = self.state.seen.quantiles(&forecast.mean, &forecast.levels, (low, high));
-            say(&mut forecast.degraded, "quantiles not finite, taken from past differences".to_owned());
+            say(&mut forecast.degraded, "quantiles not finite, taken from past differences");
         }
         Ok(forecast)
     }
 }
 
-fn say(reason: &mut Option<String>, also: String) {
-    *reason = Some(reason.take().map_or(also.clone(), |first| format!("{first}; {also}")));
+fn say(reason: &mut Option<String>, also: &str) {
+    *reason = Some(reason.take().map_or_else(|| also.to_owned(), |first| format!("{first}; {also}")));
 }
 
 impl Fitted for FittedGuarded {

@@ -56,7 +56,7 @@ pub(super) fn walk(
         walk.timing.update += (edges.clock)().saturating_sub(began);
         walk.timing.updates += 1;
         row += 1;
-        if row % REPORT == 0 {
+        if row.is_multiple_of(REPORT) {
             (edges.progress)(REPORT);
         }
     }

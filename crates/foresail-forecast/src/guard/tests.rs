@@ -140,7 +140,7 @@ proptest! {
         for value in forecast.mean.iter().chain(forecast.quantiles.iter().flatten()) {
             prop_assert!(value.is_finite());
             if lowest >= 0.0 {
-                prop_assert!(*value >= 0.0 && *value <= (highest * 4.0).max(0.0).min(f64::MAX), "{} of {:?}", value, seen);
+                prop_assert!(*value >= 0.0 && *value <= (highest * 4.0).clamp(0.0, f64::MAX), "{} of {:?}", value, seen);
             }
         }
         for row in &forecast.quantiles {

@@ -227,7 +227,7 @@ impl State {
             tracks: Vec::new(),
             by_day: Profile::of_day(),
             by_hour: Profile::of_hour(),
-            last: observed().last(),
+            last: observed().next_back(),
             level: 0.0,
             rows: 0.0,
         };

@@ -25,7 +25,7 @@ const CLIP: f64 = 50.0;
 /// Misses beyond those wanted that move both bounds by one unit, a quarter of the distance of the outer quantiles (0.8
 /// standard deviations of a normal). A few are chance and move them little: the response is their square. After many
 /// rounds chance amounts to more: then this share of the rounds.
-const TOLERATED: f64 = 5.5;
+const TOLERATED: f64 = 5.0;
 const TOLERATED_SHARE: f64 = 0.005;
 /// How many times as many misses of one side beyond those of the other are tolerated: coverage comes before balance.
 const BALANCE: f64 = 3.0;

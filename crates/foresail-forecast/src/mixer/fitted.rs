@@ -62,8 +62,8 @@ impl FittedEnsemble {
         if snapshot.version != Self::VERSION {
             return Err(bad(&format!("version {}, known is {}", snapshot.version, Self::VERSION)));
         }
-        let (saved, state, known): (Vec<(String, Result<Snapshot, String>)>, State, Known) =
-            serde_json::from_value(snapshot.state).map_err(|e| bad(&e.to_string()))?;
+        type Saved = (Vec<(String, Result<Snapshot, String>)>, State, Known);
+        let (saved, state, known): Saved = serde_json::from_value(snapshot.state).map_err(|e| bad(&e.to_string()))?;
         let mut members = Vec::new();
         for (name, fitted) in saved {
             let fitted = fitted.map(registry::restore).map_or_else(|why| Ok(Err(why)), |restored| restored.map(Ok))?;
@@ -211,8 +211,8 @@ impl State {
     fn issue(&mut self, said: &[Option<Forecast>]) {
         for (i, steps) in self.knots.steps().iter().enumerate() {
             let at = |forecast: &Option<Forecast>| self.believable(forecast.as_ref()?.mean.get(*steps - 1).copied());
-            let members = said.iter().map(at).collect();
-            self.weights[i].issue(members);
+            let members: Vec<Option<f64>> = said.iter().map(at).collect();
+            self.weights[i].issue(&members);
         }
     }
 

@@ -90,7 +90,7 @@ impl Weights {
     }
 
     /// Plays a round with what the members say now; none if all sleep.
-    pub(super) fn issue(&mut self, members: Vec<Option<f64>>) {
+    pub(super) fn issue(&mut self, members: &[Option<f64>]) {
         let awake = |i: usize| members[i].is_some();
         let round = members.iter().any(Option::is_some).then(|| {
             let mut memories = [0.0; 4];
@@ -98,7 +98,7 @@ impl Weights {
                 *said = mixed(&memory.weights(awake), |i| members[i]);
             }
             let mix = mixed(&self.choice.weights(|_| true), |i| Some(memories[i]));
-            Round { members: members.clone(), memories, mix }
+            Round { members: members.to_vec(), memories, mix }
         });
         self.pending.push_back(round);
     }
@@ -144,7 +144,7 @@ mod tests {
                 mix += (mixed(&weights, |i| said[i]) - actual).abs();
                 each.iter_mut().zip(&said).for_each(|(sum, said)| *sum += (said.unwrap_or(0.0) - actual).abs());
             }
-            weights.issue(said);
+            weights.issue(&said);
             weights.judge(Some(actual));
         }
         (mix, each.into_iter().fold(f64::INFINITY, f64::min))
@@ -187,7 +187,7 @@ mod tests {
                 let sum: f64 = now.iter().sum();
                 proptest::prop_assert!(now.iter().enumerate().all(|(i, w)| *w >= 0.0 && (awake(i) || *w == 0.0)));
                 proptest::prop_assert!((sum - f64::from(u8::from((0..3).any(awake)))).abs() < 1e-9);
-                weights.issue(said.clone());
+                weights.issue(&said);
                 weights.judge(actual);
             }
         }

@@ -89,12 +89,12 @@ fn refitting_keeps_what_was_learned_of_the_members() {
     let ensemble = Ensemble::new(vec![Box::new(LastValue), Box::new(LinearTrend::new())], 12);
     let mut rng = SeededRng::seed_from_u64(1);
     let mut fitted = ensemble.fit(&history, &Known::none(), &mut rng).unwrap();
-    let weights = |fitted: &Box<dyn Fitted>| {
-        let any: &dyn std::any::Any = fitted.as_ref();
+    let weights = |fitted: &dyn Fitted| {
+        let any: &dyn std::any::Any = fitted;
         any.downcast_ref::<FittedEnsemble>().unwrap().weights(6).iter().map(|w| w.1).collect::<Vec<f64>>()
     };
-    let before = weights(&fitted);
+    let before = weights(fitted.as_ref());
     assert!(before[1] > 0.9, "{before:?}");
     ensemble.refit(&mut fitted, &history, 390, &Known::none(), &mut rng).unwrap();
-    assert_eq!(weights(&fitted), before);
+    assert_eq!(weights(fitted.as_ref()), before);
 }
