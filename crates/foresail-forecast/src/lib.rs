@@ -1,7 +1,21 @@
 //! Forecasting models, ensembles, calibrated intervals and backtests.
 //!
 //! A [`Forecaster`] is a model before it has seen data; [`Forecaster::fit`] learns from a history and gives a [`Fitted`]
-//! that is updated row by row and predicts. Fitting may fail; updating and predicting may not.
+//! that is updated row by row and predicts. Fitting may fail; updating and predicting may not. [`registry`] builds models by
+//! name; [`guard::dependable`] makes one fit to be believed: finite, bounded, its intervals calibrated.
+//!
+//! ```
+//! use foresail_core::{Frame, Known, SeededRng};
+//! use foresail_forecast::guard::dependable;
+//! use foresail_forecast::registry::{ModelOptions, build};
+//! use foresail_forecast::Forecaster;
+//!
+//! let history = Frame::from_values((0..600).map(|i| 100.0 + 30.0 * (f64::from(i) / 10.0).sin()));
+//! let model = dependable(build("ensemble", &ModelOptions::default()).unwrap(), 5);
+//! let fitted = model.fit(&history, &Known::none(), &mut SeededRng::seed_from_u64(1)).unwrap();
+//! let forecast = fitted.predict(5, &Known::none());
+//! assert!(forecast.quantile(0.05)[0] <= forecast.mean[0] && forecast.mean[0] <= forecast.quantile(0.95)[0]);
+//! ```
 
 pub mod backtest;
 mod error;

@@ -7,6 +7,8 @@
 //! removed ones stop at once.
 
 mod backlog;
+#[cfg(test)]
+mod exact;
 mod lattice;
 pub(crate) mod normal;
 
@@ -117,7 +119,8 @@ impl FluidPlant {
             requests * self.backlog.tick(&Flow { load, capacity, servers, slo, patience, seconds })
         } else {
             // Those stay who came within their patience.
-            self.backlog.stall(requests, load * patience);
+            let most = if patience.is_finite() { load * patience } else { f64::INFINITY };
+            self.backlog.stall(requests, most);
             requests
         };
         Outcome { requests, late, ready: self.ready, paid, utilisation, backlog: self.backlog.mean() }
@@ -127,6 +130,9 @@ impl FluidPlant {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -167,5 +173,31 @@ mod tests {
         // 500 a second: 1,800 too many drain at 500 a second, 3.6 s of ten, and then Erlang's C says next to nothing.
         let outcome = plant.tick(Timestamp::EPOCH, 10.0, 500.0);
         assert!((outcome.late / outcome.requests - 0.36).abs() < 2e-3, "{outcome:?}");
+    }
+
+    proptest! {
+        /// Whatever the load and the replicas do, what is late has arrived, and what waits is a number.
+        #[test]
+        fn outcomes_are_sane(
+            ticks in vec((0..60_u32, 0.0..8_000.0_f64, 0.1..600.0_f64), 1..60),
+            is_queue in any::<bool>(),
+        ) {
+            let startup = Duration::from_secs(30);
+            let service = if is_queue {
+                Service::queue(20.0, Duration::from_secs(60), startup)
+            } else {
+                Service::request(100.0, startup)
+            };
+            let mut plant = FluidPlant::new(service.expect("valid"), Replicas(5));
+            let mut now = Timestamp::EPOCH;
+            for (replicas, load, seconds) in ticks {
+                plant.scale_to(Replicas(replicas), now);
+                let outcome = plant.tick(now, seconds, load);
+                prop_assert!(outcome.late >= 0.0 && outcome.late <= outcome.requests * (1.0 + 1e-9), "{outcome:?}");
+                prop_assert!(outcome.backlog >= 0.0 && outcome.backlog.is_finite(), "{outcome:?}");
+                prop_assert!((0.0..=1.0).contains(&outcome.utilisation), "{outcome:?}");
+                now = now + Duration::from_secs_f64(seconds);
+            }
+        }
     }
 }

@@ -65,7 +65,8 @@ fn scenario(service: Service, load: Vec<f64>, limits: (u32, u32)) -> Scenario {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let count = std::env::args().nth(1).map_or(Ok(8), |text| text.parse())?;
-    let seeds: Vec<u64> = (1..=count).collect();
+    // The fewer requests, the more seeds it takes to see through chance.
+    let seeds = |rate: f64| (1..=count * (4_000.0 / rate).clamp(1.0, 64.0) as u64).collect::<Vec<u64>>();
     let mut table = Table { events: 0, missed: 0, start: Instant::now() };
     println!("{:54} {:>9} {:>9}", "late requests, %", "fluid", "event");
     let track = |capacity_rps, target| Track { capacity_rps, target, recent: Vec::new() };
@@ -75,13 +76,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         for load in [0.6, 0.8, 0.95, 0.98, 1.0, 1.02, 1.05, 1.2] {
             let rate = load * 100.0 * f64::from(replicas);
             let static_load = scenario(service, vec![rate; 120], (replicas, replicas));
-            let found = compare(&static_load, || track(100.0, 1.0), &seeds)?;
+            let found = compare(&static_load, || track(100.0, 1.0), &seeds(rate))?;
             table.row(&format!("static, {replicas} replicas, load {load} of capacity"), &found);
         }
         let mut rng = SeededRng::seed_from_u64(u64::from(replicas));
         let around: Vec<f64> =
             (0..120).map(|_| f64::from(replicas) * 100.0 * (0.97 + 0.03 * rng.normal()).max(0.0)).collect();
-        let found = compare(&scenario(service, around, (replicas, replicas)), || track(100.0, 1.0), &seeds)?;
+        let found = compare(
+            &scenario(service, around, (replicas, replicas)),
+            || track(100.0, 1.0),
+            &seeds(100.0 * f64::from(replicas)),
+        )?;
         table.row(&format!("static, {replicas} replicas, load 0.97 ± 0.03 of capacity"), &found);
     }
     for peak in [500.0, 1_000.0, 5_000.0] {
@@ -93,8 +98,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                 (0..320).map(|tick| peak * day(f64::from(tick)) * (1.0 + 0.03 * rng.normal()).max(0.0)).collect();
             let days = scenario(service, load, (1, 200));
             let what = format!("two days to {peak} rps, tracked at {target}");
-            table.row(&format!("{what}, same decisions"), &compare_plants(&days, &mut track(100.0, target), &seeds)?);
-            table.row(&format!("{what}, own decisions"), &compare(&days, || track(100.0, target), &seeds)?);
+            table.row(
+                &format!("{what}, same decisions"),
+                &compare_plants(&days, &mut track(100.0, target), &seeds(peak))?,
+            );
+            table.row(&format!("{what}, own decisions"), &compare(&days, || track(100.0, target), &seeds(peak))?);
         }
     }
     for (workers, rate, target) in [(5_u32, 10.0, 60_u64), (50, 2.0, 120), (10, 1.0, 30)] {
@@ -102,12 +110,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let capacity = f64::from(workers) * rate;
         for load in [0.8, 0.95, 1.0, 1.05, 1.2] {
             let steady = scenario(queue, vec![load * capacity; 240], (workers, workers));
-            let found = compare(&steady, || track(rate, 1.0), &seeds)?;
+            let found = compare(&steady, || track(rate, 1.0), &seeds(capacity))?;
             table.row(&format!("queue, {workers} workers of {rate}, {target} s, load {load}"), &found);
         }
         let waves = |tick: f64| capacity * (0.8 + 0.5 * (std::f64::consts::TAU * tick / 160.0).sin());
         let load = (0..320).map(|tick| waves(f64::from(tick))).collect();
-        let found = compare(&scenario(queue, load, (workers, workers)), || track(rate, 1.0), &seeds)?;
+        let found = compare(&scenario(queue, load, (workers, workers)), || track(rate, 1.0), &seeds(capacity))?;
         table.row(&format!("queue, {workers} workers of {rate}, {target} s, waves to 1.3"), &found);
     }
     let (events, seconds) = (table.events as f64 / 1e6, table.start.elapsed().as_secs_f64());

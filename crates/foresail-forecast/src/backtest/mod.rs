@@ -134,3 +134,6 @@ pub fn run(
         .collect();
     Ok(BacktestResult { windows, horizon: options.horizon, levels: options.levels.clone(), reference, models })
 }
+
+#[cfg(test)]
+mod tests;

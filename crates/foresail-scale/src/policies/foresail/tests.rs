@@ -126,7 +126,7 @@ fn says_why_and_what_it_was_worth() {
     let mut policy = Foresail::new(&service(), &PolicyOptions::new(LIMITS)).expect("valid");
     let mut desired = 20;
     let mut reason = String::new();
-    for (tick, load) in cycle(1, 5).into_iter().enumerate() {
+    for (tick, load) in cycle(2, 5).into_iter().enumerate() {
         let decision = policy.decide(&observation(tick, Some(load), Quality::Good, desired));
         (desired, reason) = (decision.desired.0, decision.reason.to_string());
     }

@@ -1,0 +1,4 @@
+//! Integration tests of the workshop.
+
+mod event_plant;
+mod plant_agreement;
