@@ -22,12 +22,13 @@ mod conformal;
 mod knots;
 mod profile;
 mod scale;
+mod state;
 mod track;
 mod warp;
 mod window;
 
-pub(crate) use calibrated::day_in_rows;
 pub use calibrated::{Calibrated, FittedCalibrated, LEVELS};
 pub use conformal::ResidualQuantile;
 pub(crate) use knots::Knots;
+pub(crate) use state::day_in_rows;
 pub use window::ScoreWindow;

@@ -16,11 +16,13 @@
 //! ```
 
 mod aggregate;
+mod figures;
 mod interval;
 mod reference;
 mod scorer;
 
 pub use aggregate::{geometric_mean, median, relative, weighted_mean};
+pub use figures::{Coverage, Metrics};
 pub use interval::{IntervalScore, pinball};
 pub use reference::{Reference, percentile};
-pub use scorer::{Coverage, Metrics, Point, Scorer};
+pub use scorer::{Point, Scorer};

@@ -1,6 +1,6 @@
 //! The forecasting models, one a file. [`registry`](crate::registry) builds them by name.
 //!
-//! A model file holds its parameters (a [`Forecaster`](crate::Forecaster)) and its learned state, which knows nothing of
+//! A model file holds its parameters (a [`Forecaster`]) and its learned state, which knows nothing of
 //! gaps in time, saving or broken numbers: `live.rs` sees to those for all. Announced events are not applied here: a
 //! model forecasts the load as it would be without them, and who knows of an event multiplies the forecast once.
 

@@ -46,6 +46,20 @@ impl Flow {
         self.variance() / (self.drift() * self.drift())
     }
 
+    /// How long a normal backlog stays [`CLEAR`] deviations from zero, within the tick.
+    fn time_apart(&self, mean: f64, variance: f64) -> f64 {
+        let far = CLEAR * CLEAR;
+        // The lesser root of (mean + drift · t)² = far · (variance + growth · t).
+        let (square, linear) = (self.drift() * self.drift(), 2.0 * mean * self.drift() - far * self.variance());
+        let constant = mean * mean - far * variance;
+        let root = (linear * linear - 4.0 * square * constant).max(0.0).sqrt();
+        if mean > 0.0 && constant > 0.0 && root - linear > 0.0 {
+            (2.0 * constant / (root - linear)).min(self.seconds)
+        } else {
+            0.0
+        }
+    }
+
     fn erlang(&self) -> Erlang {
         Erlang::new(self.servers, self.load / self.capacity)
     }
@@ -115,7 +129,7 @@ impl Backlog {
         match self.law {
             Law::Settled { waiting, scale } => self.tick_settled(flow, waiting, scale),
             Law::Far { mean, variance } => self.tick_far(flow, mean, variance),
-            Law::Near(_) => self.tick_near(flow, flow.erlang()),
+            Law::Near(_) => self.tick_near(flow, flow.erlang(), flow.seconds),
         }
     }
 
@@ -150,7 +164,7 @@ impl Backlog {
             return self.drift_on(flow, mean, variance);
         }
         self.law = Law::Near(Box::new(Lattice::exponential(waiting, scale, &flow.motion(erlang))));
-        self.tick_near(flow, erlang)
+        self.tick_near(flow, erlang, flow.seconds)
     }
 
     fn tick_far(&mut self, flow: &Flow, mean: f64, variance: f64) -> f64 {
@@ -169,9 +183,13 @@ impl Backlog {
             self.law = Law::Settled { waiting, scale: flow.capacity / -flow.drift() };
             return (late + drained * waiting * (flow.drift() * flow.slo).exp()).min(1.0);
         }
-        let motion = flow.motion(erlang);
-        self.law = Law::Near(Box::new(Lattice::normal(mean, variance, &motion)));
-        self.tick_near(flow, erlang)
+        // Near zero only at the end: until then it is a normal that drifts, which a lattice would smear.
+        let apart = Flow { seconds: flow.time_apart(mean, variance), ..*flow };
+        let late = if apart.seconds > 0.0 { self.drift_on(&apart, mean, variance) } else { 0.0 };
+        let (mean, variance) = if apart.seconds > 0.0 { self.moments() } else { (mean, variance) };
+        self.law = Law::Near(Box::new(Lattice::normal(mean, variance, &flow.motion(erlang))));
+        let rest = flow.seconds - apart.seconds;
+        (late * apart.seconds + self.tick_near(flow, erlang, rest) * rest) / flow.seconds
     }
 
     /// A tick at the end of which the backlog is far from zero.
@@ -195,11 +213,12 @@ impl Backlog {
         late
     }
 
-    fn tick_near(&mut self, flow: &Flow, erlang: Erlang) -> f64 {
+    /// The last `seconds` of a tick, on the lattice.
+    fn tick_near(&mut self, flow: &Flow, erlang: Erlang, seconds: f64) -> f64 {
         let Law::Near(lattice) = &mut self.law else {
             return 0.0;
         };
-        let (late, end) = lattice.tick(&flow.motion(erlang));
+        let (late, end) = lattice.tick(&flow.motion(erlang), seconds);
         let (mean, variance) = lattice.moments();
         let drift = flow.drift();
         if mean > (CLEAR + 0.5) * variance.sqrt() {

@@ -10,8 +10,8 @@
 use super::normal;
 
 /// Points of the lattice: blocks of [`BLOCK`] gaps, each block's twice as wide as the last's.
-const POINTS: usize = 57;
-const BLOCK: usize = 8;
+const POINTS: usize = 97;
+const BLOCK: usize = 16;
 /// Implicit steps a tick: a fourth changes late shares by less than 1 %.
 const STEPS: usize = 3;
 /// Probability that may be moved to the next point.
@@ -130,11 +130,11 @@ impl Lattice {
         *self = Self { gap, mass };
     }
 
-    /// One tick: the mean share of time above the limit, and the share at its end. O(points · steps).
-    pub(super) fn tick(&mut self, motion: &Motion) -> (f64, f64) {
+    /// The last `seconds` of a tick: the mean share of time above the limit, and the share at the end. O(points · steps).
+    pub(super) fn tick(&mut self, motion: &Motion, seconds: f64) -> (f64, f64) {
         self.refit(motion);
         let points = self.fold(motion);
-        let system = System::new(motion, self.gap, points);
+        let system = System::new(motion, seconds, self.gap, points);
         let tail = Tail::new(motion.limit / self.gap, points);
         let (mut late, mut end) = (0.0, 0.0);
         for _ in 0..STEPS {
@@ -190,8 +190,8 @@ struct System {
 }
 
 impl System {
-    fn new(motion: &Motion, gap: f64, points: usize) -> Self {
-        let step = STAGE * motion.seconds / STEPS as f64;
+    fn new(motion: &Motion, seconds: f64, gap: f64, points: usize) -> Self {
+        let step = STAGE * seconds / STEPS as f64;
         let half = 0.5 * motion.variance;
         // Rates of the jumps out of each point, by the fluxes over the cell's edges and the cell's width.
         let (mut up, mut down) = ([0.0; POINTS], [0.0; POINTS]);

@@ -141,12 +141,12 @@ impl Regression {
         let from_mean: Vec<f64> = regressors
             .iter()
             .zip(self.means.iter().zip(&self.deviations))
-            .map(|(x, (mean, deviation))| (f64::from(*x) - mean).clamp(-CUT * deviation, CUT * deviation))
+            .map(|(x, (mean, deviation))| within(f64::from(*x) - mean, CUT * deviation))
             .collect();
         let answer = |target: &Target| {
             let sum: f64 = target.weights.iter().zip(&from_mean).map(|(w, x)| w * x).sum();
             let reach = REACH * target.size;
-            (target.mean + sum).clamp(-reach, reach)
+            within(target.mean + sum, reach)
         };
         self.targets.iter().map(answer).collect()
     }
@@ -164,6 +164,11 @@ impl Regression {
     }
 }
 
+/// `value`, cut to `reach` on either side; as it is where sums beyond all numbers left no reach to speak of.
+fn within(value: f64, reach: f64) -> f64 {
+    value.max(-reach).min(reach)
+}
+
 impl Target {
     /// What to learn when `seen` came and `predicted` was expected: an error far beyond the usual is cut, and widens
     /// what is usual.
@@ -173,7 +178,7 @@ impl Target {
         // A plain mean at first, later one with a memory of some hundred rows.
         let share = 1.0 / f64::from(self.seen.min(500));
         let most = if self.seen < 20 { f64::INFINITY } else { CUT * self.error.max(1e-12) };
-        let cut = error.clamp(-most, most);
+        let cut = within(error, most);
         self.error += share * (cut.abs() - self.error);
         self.size += share * ((predicted + cut).abs() - self.size);
         predicted + cut
