@@ -12,7 +12,7 @@ use super::normal;
 /// Points of the lattice: blocks of [`BLOCK`] gaps, each block's twice as wide as the last's.
 const POINTS: usize = 97;
 const BLOCK: usize = 16;
-/// Implicit steps a tick: a fourth changes late shares by less than 1 %.
+/// Implicit steps a tick: a fourth changes a late share above 0.1 % by less than a hundredth of it.
 const STEPS: usize = 3;
 /// Probability that may be moved to the next point.
 const NEGLIGIBLE: f64 = 1e-10;
