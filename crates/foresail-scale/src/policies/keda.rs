@@ -41,7 +41,7 @@ impl Keda {
             name,
             metric,
             per_replica: target * unit,
-            to_zero: options.scale_to_zero && options.limits.min == Replicas(0),
+            to_zero: options.scale_to_zero && options.limits.min == Replicas(0) && options.limits.max > Replicas(0),
             last_active: None,
             reconcile: ReconcileLoop::new(Rules::kubernetes(), options.limits),
         }
@@ -100,6 +100,21 @@ mod tests {
     use foresail_core::{Limits, Quality, ReplicaCounts, Sample};
 
     use super::*;
+
+    /// Where no replica is allowed, none is asked for, however much waits.
+    #[test]
+    fn limits_of_zero_are_kept() {
+        let service = Service::request(100.0, std::time::Duration::from_secs(60)).expect("valid");
+        let limits = Limits { min: Replicas(0), max: Replicas(0) };
+        let options = PolicyOptions { scale_to_zero: true, ..PolicyOptions::new(limits) };
+        let mut keda = Keda::new("keda".into(), 0.7, &service, &options);
+        let interval = std::time::Duration::from_secs(15);
+        let time = foresail_core::Timestamp::from_secs(15);
+        let metric = Metric::RequestRate;
+        let sample = Sample { metric, time, interval, value: 500.0, quality: Quality::Good };
+        let seen = Observation { time, tick: interval, samples: vec![sample], replicas: ReplicaCounts::default() };
+        assert_eq!(keda.decide(&seen).desired, Replicas(0));
+    }
 
     #[test]
     fn the_arithmetic_is_that_of_an_average_value() {
