@@ -46,7 +46,7 @@ check() { # FILE WIDTH [FLAG...]
     echo "$(basename "$file"): $drawn charts drawn at $width pixels, console silent, no request"
 }
 
-"$FORESAIL" demo --quick --output "$WORK/demo" >"$WORK/demo.txt"
+"$FORESAIL" demo --offline --quick --output "$WORK/demo" >"$WORK/demo.txt"
 load=("$WORK/demo/load.csv" --value requests)
 "$FORESAIL" simulate "${load[@]}" --capacity-rps 100 --scale-peak 2000 --train-days 3 --policies foresail,hpa,keda,oracle \
     --sweep --report "$WORK/simulate.html" >/dev/null 2>&1

@@ -1,5 +1,6 @@
 //! Records of an append-only journal. Written by the store, replayed by `explain`.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{Decision, Observation, Replicas, Timestamp};
@@ -15,6 +16,14 @@ pub enum Mode {
     Recommend,
     /// Decide and order.
     Act,
+}
+
+/// What a journal can hold, a line each: decisions alone, or decisions among other entries (commands) that replay needs.
+pub trait Journalled: Serialize + DeserializeOwned + PartialEq {
+    /// The number of a decision: 1, 2, 3 and so on in the order of the journal. `None` for entries that have none.
+    fn id(&self) -> Option<u64>;
+    /// When it came about.
+    fn time(&self) -> Timestamp;
 }
 
 /// One decision with all it was made from.
@@ -36,4 +45,14 @@ pub struct JournalRecord {
     pub baseline: Replicas,
     /// Hash of the policy's configuration and the learner's version.
     pub version: String,
+}
+
+impl Journalled for JournalRecord {
+    fn id(&self) -> Option<u64> {
+        Some(self.id)
+    }
+
+    fn time(&self) -> Timestamp {
+        self.time
+    }
 }

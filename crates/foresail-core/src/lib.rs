@@ -20,6 +20,7 @@
 mod error;
 pub mod features;
 mod frame;
+pub mod humane;
 mod journal;
 mod known;
 pub mod online;
@@ -30,7 +31,7 @@ mod units;
 
 pub use error::Error;
 pub use frame::{Column, Frame, Row};
-pub use journal::{JournalRecord, Mode};
+pub use journal::{JournalRecord, Journalled, Mode};
 pub use known::{Event, Holiday, Known};
 pub use rng::SeededRng;
 pub use scaling::{

@@ -268,4 +268,11 @@ pub trait Policy: Send {
     fn name(&self) -> &str;
     /// The number of replicas wanted from `observation.time` on.
     fn decide(&mut self, observation: &Observation) -> Decision;
+    /// One replica serves `capacity_rps` requests a second from here on (a finite number above 0), as has been learned. For
+    /// policies that count by capacity; the others see it in the utilisation.
+    fn set_capacity(&mut self, _capacity_rps: f64) {}
+    /// Bytes of what it has learned and remembers; 0 where that is next to nothing.
+    fn memory_bytes(&self) -> usize {
+        0
+    }
 }

@@ -1,6 +1,8 @@
 //! Why an input was refused.
 
 use std::io;
+#[cfg(feature = "http")]
+use std::time::Duration;
 
 use crate::quality::span;
 use crate::{Codec, Place};
@@ -182,14 +184,91 @@ pub enum Error {
         /// The refusal.
         source: foresail_core::Error,
     },
+    /// No answer from the source.
+    #[cfg(feature = "http")]
+    #[error("{0}")]
+    Http(#[from] foresail_http::Error),
+    /// The source answers that it cannot.
+    #[cfg(feature = "http")]
+    #[error("{url} answers {status}{kind}: {message}", kind = if kind.is_empty() { String::new() } else { format!(" ({kind})") })]
+    Refused {
+        /// What was asked, without the query.
+        url: String,
+        /// The status.
+        status: u16,
+        /// Prometheus' name for the cause (`bad_data`, `timeout`, …); empty if it gave none.
+        kind: String,
+        /// What it says, cut if long.
+        message: String,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The source answers, and warns that the answer may lack something.
+    #[cfg(feature = "http")]
+    #[error("{url} answers with a warning, so the answer may be partial: {}", .warnings.join("; "))]
+    Partial {
+        /// What was asked, without the query.
+        url: String,
+        /// What it warns of.
+        warnings: Vec<String>,
+    },
+    /// The source answers with nothing.
+    #[cfg(feature = "http")]
+    #[error("no data for {query:?} {when}; expected at least one series (is the name right, and its target up?)")]
+    NoData {
+        /// The query, cut if long.
+        query: String,
+        /// The time asked for.
+        when: String,
+    },
+    /// The source answers with more than one series where one number is needed.
+    #[cfg(feature = "http")]
+    #[error("{found} series for {query:?}; expected one (join them, as with sum())")]
+    ManySeries {
+        /// The query, cut if long.
+        query: String,
+        /// How many.
+        found: usize,
+    },
+    /// A sample from after the time that was asked for.
+    #[cfg(feature = "http")]
+    #[error("{url} answers with a sample of {found} where one of {asked} at the latest was asked for")]
+    TooYoung {
+        /// What was asked, without the query.
+        url: String,
+        /// The sample's time.
+        found: foresail_core::Timestamp,
+        /// The time asked for.
+        asked: foresail_core::Timestamp,
+    },
 }
 
 impl Error {
-    /// Whether trying again may help: only an interrupted or slow input.
+    /// Whether trying again may help: an interrupted or slow input; a source that is busy, out of reach or silent.
     pub fn is_transient(&self) -> bool {
         use io::ErrorKind::{Interrupted, ResourceBusy, TimedOut, WouldBlock};
-        matches!(self, Self::Io { source, .. }
-            if matches!(source.kind(), Interrupted | ResourceBusy | TimedOut | WouldBlock))
+        match self {
+            Self::Io { source, .. } => matches!(source.kind(), Interrupted | ResourceBusy | TimedOut | WouldBlock),
+            #[cfg(feature = "http")]
+            Self::Http(error) => error.is_transient(),
+            #[cfg(feature = "http")]
+            Self::Refused { status, kind, .. } => {
+                // An answer of 200 may say so too, behind a proxy that knows no better.
+                matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
+                    || matches!(kind.as_str(), "timeout" | "canceled" | "unavailable" | "internal")
+            }
+            #[cfg(feature = "http")]
+            Self::Partial { warnings, .. } => !warnings.iter().any(|w| w.starts_with("PromQL warning")),
+            #[cfg(feature = "http")]
+            Self::NoData { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// How long the source asks to be left alone, where it does.
+    #[cfg(feature = "http")]
+    pub fn retry_after(&self) -> Option<Duration> {
+        if let Self::Refused { retry_after, .. } = self { *retry_after } else { None }
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! CSV, Parquet and saved Prometheus `query_range` answers, plain, gzipped or zstd-compressed, from a file or standard
 //! input. [`ReadOptions`] states the rule for every flaw an input can have; [`Quality`] counts how often each applied;
-//! an [`Error`] names file, line, column and what was expected there.
+//! an [`Error`] names file, line, column and what was expected there. With the feature `http`, `PrometheusHttp` asks a
+//! running Prometheus for the same.
 //!
 //! ```
 //! use foresail_ingest::{ReadOptions, Source, read};
@@ -32,6 +33,8 @@ mod parquet_cells;
 mod place;
 mod preset;
 mod prometheus;
+#[cfg(feature = "http")]
+mod prometheus_http;
 mod quality;
 mod read;
 mod schema;
@@ -45,6 +48,8 @@ pub use error::Error;
 pub use options::{Aggregation, Counters, Duplicates, EpochUnit, Format, Negative, ReadOptions};
 pub use place::{At, Place};
 pub use preset::Preset;
+#[cfg(feature = "http")]
+pub use prometheus_http::{Auth, Backfill, Newest, PrometheusHttp, PrometheusOptions, Secret};
 pub use quality::{ColumnQuality, Quality};
 pub use read::{Ingested, read};
 pub use source::Source;

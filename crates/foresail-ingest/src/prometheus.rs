@@ -23,12 +23,21 @@ use crate::{At, EpochUnit, Error};
 /// See [`Error`]; positions are lines and characters.
 pub(crate) fn read(input: &Input<'_>, bytes: Box<dyn Read>) -> Result<Table, Error> {
     let text = input.read_all(bytes)?;
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+    table(input, &lines(input, &text)?)
+}
+
+/// The series of a whole answer.
+pub(crate) fn lines(input: &Input<'_>, text: &[u8]) -> Result<Vec<Line>, Error> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     check_head(input, text)?;
-    let series = if input.options.lenient { parse::<true>(input, text)? } else { parse::<false>(input, text)? };
-    let names = column_names(&series);
-    let chosen = choose(input, &series, &names)?;
-    tabulate(input, &series, chosen)
+    if input.options.lenient { parse::<true>(input, text) } else { parse::<false>(input, text) }
+}
+
+/// The columns asked for of some series.
+pub(crate) fn table(input: &Input<'_>, series: &[Line]) -> Result<Table, Error> {
+    let names = column_names(series);
+    let chosen = choose(input, series, &names)?;
+    tabulate(input, series, chosen)
 }
 
 /// The envelope, read first so that an answer of another kind is told by its kind and not by its first odd character.
@@ -71,7 +80,7 @@ fn check_head(input: &Input<'_>, text: &[u8]) -> Result<(), Error> {
 
 const EXPECTED: &str = "a successful query_range answer of result type \"matrix\"";
 
-fn bad_json(input: &Input<'_>, error: &serde_json::Error) -> Error {
+pub(crate) fn bad_json(input: &Input<'_>, error: &serde_json::Error) -> Error {
     let at = At::Character { line: error.line() as u64, character: error.column() as u64 };
     let position = format!(" at line {} column {}", error.line(), error.column());
     let message = error.to_string();
@@ -104,7 +113,14 @@ struct Series<const LENIENT: bool> {
 /// the error's.
 #[derive(Deserialize)]
 #[serde(bound = "", expecting = "a pair of epoch seconds and a number in quotes")]
-struct Reading<const LENIENT: bool>(Time<LENIENT>, Value<LENIENT>);
+pub(crate) struct Reading<const LENIENT: bool>(Time<LENIENT>, Value<LENIENT>);
+
+impl<const LENIENT: bool> Reading<LENIENT> {
+    /// Microseconds since the epoch (`None` is a bad time, skipped) and the number.
+    pub(crate) fn parts(&self) -> (Option<i64>, Number) {
+        (self.0.0, self.1.0)
+    }
+}
 
 /// Microseconds since the epoch; `None` is a bad time, skipped.
 struct Time<const LENIENT: bool>(Option<i64>);
@@ -166,16 +182,16 @@ impl<const LENIENT: bool> Visitor<'_> for ValueVisitor<LENIENT> {
 }
 
 /// One series, whichever way it was read.
-struct Line {
-    labels: BTreeMap<String, String>,
-    readings: Vec<(Option<i64>, Number)>,
+pub(crate) struct Line {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) readings: Vec<(Option<i64>, Number)>,
 }
 
 fn parse<const LENIENT: bool>(input: &Input<'_>, text: &[u8]) -> Result<Vec<Line>, Error> {
     let answer: Answer<LENIENT> = serde_json::from_slice(text).map_err(|e| bad_json(input, &e))?;
     let line = |series: Series<LENIENT>| Line {
         labels: series.metric,
-        readings: series.values.iter().map(|r| (r.0.0, r.1.0)).collect(),
+        readings: series.values.iter().map(Reading::parts).collect(),
     };
     Ok(answer.data.result.into_iter().map(line).collect())
 }

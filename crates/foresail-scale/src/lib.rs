@@ -1,6 +1,7 @@
 //! Scaling: the planner, the peers' policies, the fluid plant and the pure control loop.
 
 mod bootstrap;
+mod capacity;
 pub mod controller;
 mod elasticity;
 mod error;
@@ -15,6 +16,7 @@ mod startup;
 mod sweep;
 
 pub use bootstrap::{Interval, Intervals, bootstrap};
+pub use capacity::{CapacityEstimate, CapacityLearner, CapacityWindow};
 pub use elasticity::Elasticity;
 pub use error::Error;
 pub use reactive::{AttackCap, MetricSpec, Reactive, ReactiveNeed, Situation};

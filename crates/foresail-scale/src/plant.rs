@@ -73,6 +73,11 @@ impl FluidPlant {
         }
     }
 
+    /// From here on replicas are those of `service`.
+    pub(crate) fn set_service(&mut self, service: Service) {
+        self.service = service;
+    }
+
     /// Requests waiting, on average.
     pub fn backlog(&self) -> f64 {
         self.backlog.mean()

@@ -125,6 +125,22 @@ impl Reactive {
         Ok(Self { specs, table, drain, cap, usual: BTreeMap::new() })
     }
 
+    /// From here on one replica is one of `service`; what was counted by the old one's own capacity is counted by the new
+    /// one's.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] as for [`Reactive::new`].
+    pub fn set_service(&mut self, service: Service) -> Result<(), Error> {
+        let old = self.table.service().capacity_rps();
+        self.table = NeedTable::new(service, self.table.late_fraction())?;
+        for spec in &mut self.specs {
+            if (spec.capacity_per_replica - old).abs() <= 1e-9 * old {
+                spec.capacity_per_replica = service.capacity_rps();
+            }
+        }
+        Ok(())
+    }
+
     /// The metrics it counts by.
     pub fn metrics(&self) -> impl Iterator<Item = Metric> + '_ {
         self.specs.iter().map(|spec| spec.metric)

@@ -70,6 +70,24 @@ impl Service {
         })
     }
 
+    /// With another capacity of a replica.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] if it is not a positive number.
+    pub fn with_capacity_rps(self, capacity_rps: f64) -> Result<Self, Error> {
+        check(capacity_rps.is_finite() && capacity_rps > 0.0, "capacity_rps", capacity_rps, "a number above 0")?;
+        Ok(Self { capacity_rps, ..self })
+    }
+
+    /// With another time after which a client gives up.
+    ///
+    /// # Errors
+    /// [`Error::BadParameter`] if it is zero.
+    pub fn with_client_timeout(self, client_timeout: Duration) -> Result<Self, Error> {
+        check(!client_timeout.is_zero(), "client_timeout", format!("{client_timeout:?}"), "a duration above 0")?;
+        Ok(Self { client_timeout, ..self })
+    }
+
     /// With another number of parallel workers in a replica.
     ///
     /// # Errors
@@ -256,6 +274,11 @@ impl NeedTable {
             self.sustainable.push(self.service.sustainable_rps(next, self.late_fraction));
         }
         self.sustainable[replicas.0 as usize]
+    }
+
+    /// Share of requests that may be late.
+    pub fn late_fraction(&self) -> f64 {
+        self.late_fraction
     }
 
     /// The service it speaks of.

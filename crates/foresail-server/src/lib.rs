@@ -1,6 +1,7 @@
-//! What people look at: reports as one self-contained HTML file.
+//! What people look at: the API with its dashboard ([`api`]), and reports as one self-contained HTML file ([`report`]).
 //!
-//! Everything here is a pure function from data to text; writing the file is the binary's business.
+//! The API serves whatever implements [`api::ControlPlane`] and knows nothing of how it decides. A report is a pure function
+//! from data to text; writing the file is the binary's business.
 //!
 //! ```
 //! use foresail_server::report::{Block, Report, Section, Table, render};
@@ -13,4 +14,9 @@
 //! assert!(html.contains("hpa@0.7"));
 //! ```
 
+pub mod api;
+mod dashboard;
+mod error;
 pub mod report;
+
+pub use error::Error;

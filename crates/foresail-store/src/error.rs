@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rusqlite::{ErrorCode, ffi};
+
 /// Causes of failure in the store. Each names the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -56,6 +58,52 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// SQLite refused.
+    #[error("{}: {source}", .path.display())]
+    Sqlite {
+        /// The database.
+        path: PathBuf,
+        /// What it said.
+        source: rusqlite::Error,
+    },
+    /// A database of another build's layout.
+    #[error("{}: schema version {found}, this build uses {known}", .path.display())]
+    Version {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The version this build writes.
+        known: u32,
+    },
+    /// Snapshots of which none can be used.
+    #[error("{}: no usable snapshot of {kind:?} of {service:?}; the newest, {version}: {what}", .path.display())]
+    NoSnapshot {
+        /// The database.
+        path: PathBuf,
+        /// Whose snapshots.
+        service: String,
+        /// Snapshots of what.
+        kind: String,
+        /// Version of the newest.
+        version: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A series that cannot be made of what is stored.
+    #[error("{source}")]
+    Frame {
+        /// Why.
+        source: foresail_core::Error,
+    },
+    /// A series of more rows than are ever needed.
+    #[error("{rows} rows, expected at most {most} (is a time wrong, or the step too small?)")]
+    TooLong {
+        /// Rows asked for.
+        rows: u64,
+        /// The bound.
+        most: u64,
+    },
     /// A record whose id is not the next one.
     #[error("{}: record {got} where {expected} is next", .path.display())]
     OutOfOrder {
@@ -79,11 +127,13 @@ pub enum Error {
 impl Error {
     /// Whether trying again later may succeed without anybody doing anything.
     pub fn is_transient(&self) -> bool {
-        use io::ErrorKind::{Interrupted, ResourceBusy, StorageFull, TimedOut, WouldBlock};
+        use io::ErrorKind::{Interrupted, QuotaExceeded, ResourceBusy, StorageFull, TimedOut, WouldBlock};
         match self {
             Self::Io { source, .. } => {
-                matches!(source.kind(), Interrupted | ResourceBusy | StorageFull | TimedOut | WouldBlock)
+                let kind = source.kind();
+                matches!(kind, Interrupted | QuotaExceeded | ResourceBusy | StorageFull | TimedOut | WouldBlock)
             }
+            Self::Sqlite { source, .. } => is_passing(source),
             Self::Locked { .. } => true,
             _ => false,
         }
@@ -93,7 +143,22 @@ impl Error {
         |source| Self::Io { path: path.to_owned(), source }
     }
 
+    pub(crate) fn sqlite(path: &Path) -> impl FnOnce(rusqlite::Error) -> Self + '_ {
+        |source| match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::damaged(path, &source),
+            _ => Self::Sqlite { path: path.to_owned(), source },
+        }
+    }
+
     pub(crate) fn damaged(path: &Path, what: &dyn fmt::Display) -> Self {
         Self::Damaged { path: path.to_owned(), what: what.to_string() }
     }
+}
+
+/// Whether SQLite may take the same thing later: another connection is in the way, or there is no room to write.
+fn is_passing(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, OperationInterrupted, OutOfMemory};
+    let Some(error) = error.sqlite_error() else { return false };
+    let is_write = matches!(error.extended_code, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_FSYNC);
+    is_write || matches!(error.code, DatabaseBusy | DatabaseLocked | DiskFull | OperationInterrupted | OutOfMemory)
 }

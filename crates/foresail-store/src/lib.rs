@@ -1,9 +1,11 @@
-//! History on disk: served features in Parquet, decisions in a journal.
+//! Memory on disk: state in SQLite, samples and served features in Parquet, decisions in a journal.
 //!
+//! - [`StateStore`] keeps controller state, recent samples, alerts and the audit log; a tick is written whole or not at
+//!   all. [`HistoryStore`] keeps the samples of days past, and [`frame`] makes a series of either.
 //! - [`FeatureStore`] keeps feature vectors as they were served, in immutable part files, and answers what was known at
 //!   a given time ([`FeatureView::as_of`]): nothing that became available later can leak into training data.
-//! - [`Journal`] appends one [`JournalRecord`](foresail_core::JournalRecord) a line, chained by hashes, and replays to
-//!   the same bytes.
+//! - [`Journal`] appends one entry a line, a [`JournalRecord`](foresail_core::JournalRecord) or whatever else is
+//!   [`Journalled`](foresail_core::Journalled), chained by hashes, and replays to the same bytes.
 //!
 //! Times are arguments and nothing here reads a clock.
 //!
@@ -25,8 +27,15 @@
 mod disk;
 mod error;
 mod features;
+mod history;
 mod journal;
+mod part;
+mod state;
 
 pub use error::Error;
 pub use features::{FeatureStore, FeatureView, ROWS_PER_PART, StoredRow};
-pub use journal::{Journal, JournalReader, Torn, find};
+pub use history::{Archived, HistoryOptions, HistoryStore, Recalled, frame};
+pub use journal::{Journal, JournalReader, Rotation, Torn, entries_after, find, find_entry};
+pub use state::{
+    AlertRow, AuditEntry, AuditRecord, Broken, Checkpoint, JournalMark, Restored, StateOptions, StateStore, Tick,
+};

@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{backtest, bench, completions, demo, explain, features, forecast, generate, man, simulate};
+use crate::commands::{
+    backtest, bench, completions, config, demo, explain, features, forecast, generate, man, run, simulate,
+};
+use crate::demo::service;
 
 /// Forecast load, decide scale, and prove it against the autoscalers you would use instead.
 #[derive(Parser, Debug)]
@@ -14,8 +17,12 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Show the main job on generated load: forecast it, replay every policy, write a report
+    /// Show Foresail at work on a real service with real traffic, with a dashboard and a scorecard
     Demo(demo::Demo),
+    /// Run the control plane beside live services
+    Run(run::Run),
+    /// Check or show a configuration
+    Config(config::Config),
     /// Predict the next steps of a series, with intervals
     Forecast(forecast::Forecast),
     /// Measure models on windows at the end of a series
@@ -34,6 +41,9 @@ enum Command {
     Completions(completions::Completions),
     /// Print the manual page
     Man(man::Man),
+    /// Serve as a copy of the demonstration's sample service
+    #[command(hide = true)]
+    SampleService(service::ServiceOptions),
 }
 
 impl Cli {
@@ -53,6 +63,12 @@ impl Cli {
             Command::Explain(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),
+            Command::Run(command) => command.run(),
+            Command::Config(command) => command.run(),
+            Command::SampleService(options) => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(service::serve(options))
+            }
         }
     }
 }

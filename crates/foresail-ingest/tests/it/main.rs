@@ -4,6 +4,8 @@
 
 mod formats;
 mod malformed;
+#[cfg(feature = "http")]
+mod prometheus_http;
 mod properties;
 mod repairs;
 mod traces;

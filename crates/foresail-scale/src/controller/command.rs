@@ -63,6 +63,11 @@ pub enum Command {
         /// Which.
         event: Event,
     },
+    /// One replica serves this many requests a second, as has been measured: everything that counts replicas counts by it.
+    SetCapacity {
+        /// Requests a second, a finite number above 0.
+        rps: f64,
+    },
     /// Announced events of that label are off.
     Withdraw {
         /// Their label.
@@ -91,6 +96,12 @@ pub enum Refused {
     /// The factor of an event is no number of at least 0.
     #[error("the factor of an event is {0}, accepted is at least 0")]
     BadFactor(f64),
+    /// A policy runs alone, without a controller that could be told anything.
+    #[error("a policy runs alone here: there is nothing to command")]
+    NoController,
+    /// A capacity is no number above 0.
+    #[error("the capacity is {0}, accepted is a number above 0")]
+    BadCapacity(f64),
     /// Too many announced events.
     #[error("there are {0} announced events, no more are taken")]
     TooManyEvents(usize),

@@ -1,6 +1,6 @@
 //! The journal replayed: the same observations and commands give the same records, byte for byte.
 
-use foresail_core::{JournalRecord, Timestamp};
+use foresail_core::{JournalRecord, Journalled, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Controller;
@@ -15,6 +15,11 @@ pub enum Entry {
         /// With all it was made from.
         record: JournalRecord,
     },
+    /// A decision between two ticks.
+    Urged {
+        /// With all it was made from.
+        record: JournalRecord,
+    },
     /// A command that was accepted.
     Commanded {
         /// When.
@@ -22,6 +27,22 @@ pub enum Entry {
         /// What.
         command: Command,
     },
+}
+
+impl Journalled for Entry {
+    fn id(&self) -> Option<u64> {
+        match self {
+            Self::Decided { record } | Self::Urged { record } => Some(record.id),
+            Self::Commanded { .. } => None,
+        }
+    }
+
+    fn time(&self) -> Timestamp {
+        match self {
+            Self::Decided { record } | Self::Urged { record } => record.time,
+            Self::Commanded { time, .. } => *time,
+        }
+    }
 }
 
 /// Where a replay left the journal.
@@ -69,8 +90,15 @@ pub fn replay_journal<'a>(
     let mut agreed = 0;
     for entry in entries {
         match entry {
-            Entry::Decided { record } => {
-                let made = controller.tick(record.time, &record.observation).record;
+            Entry::Decided { record } | Entry::Urged { record } => {
+                let made = match entry {
+                    Entry::Urged { .. } => controller.urge(record.time, &record.observation),
+                    _ => Some(controller.tick(record.time, &record.observation)),
+                };
+                let Some(made) = made.map(|ticked| ticked.record) else {
+                    let (recorded, replayed) = (record.decision.desired.to_string(), "nothing".to_owned());
+                    return Err(Divergence::Decision { id: record.id, recorded, replayed });
+                };
                 let text = |r: &JournalRecord| {
                     let unwritable = |e: serde_json::Error| Divergence::Unwritable { id: r.id, message: e.to_string() };
                     serde_json::to_string(r).map_err(unwritable)

@@ -24,7 +24,10 @@ mod verdict;
 
 use std::mem::discriminant;
 
-use foresail_core::{Decision, Goal, JournalRecord, Limit, Mode, Observation, Order, Policy, Replicas, Timestamp};
+use foresail_core::{
+    Decision, Driver, Goal, JournalRecord, Limit, Mode, Observation, Order, Policy, Reason, ReplicaCounts, Replicas,
+    Timestamp,
+};
 
 use crate::Error;
 use crate::error::check;
@@ -37,6 +40,7 @@ pub use command::{Command, Direction, Pending, Refused};
 pub use journal::{Divergence, Entry, replay_journal};
 pub use options::{ControllerOptions, SizeOptions, TrialOptions, WarmOptions};
 pub use scorecard::{Comparison, Score, Scorecard};
+pub use shadow::with_utilisation;
 pub use state::ControllerState;
 pub use verdict::Seat;
 
@@ -96,7 +100,14 @@ impl Controller {
         let mut reactive = Reactive::new(options.service, options.late_fraction, metrics, options.drain, cap)?;
         reactive.restore_usual(&state.usual);
         let version = options.version();
-        Ok(Self { options, version, reactive, champion, baseline, shadows: None, state })
+        let capacity = state.capacity_rps;
+        let mut controller = Self { options, version, reactive, champion, baseline, shadows: None, state };
+        if let Some(rps) = capacity {
+            let unreadable =
+                |_| check(false, "state.capacity_rps", rps, "a number above 0").expect_err("it is refused");
+            controller.set_capacity(rps).map_err(unreadable)?;
+        }
+        Ok(controller)
     }
 
     /// What it remembers, to be saved.
@@ -184,6 +195,84 @@ impl Controller {
         let orders = self.dispatch(now, id, look.rung, observation, &decision, goals);
         let record = self.record(now, id, observation, decision, baseline);
         Ticked { orders, record, alerts }
+    }
+
+    /// Between two ticks: what the load measured at this moment needs beyond what the target was asked for, ordered at
+    /// once, within limits. Nothing else is decided, no policy is asked, nothing is removed; `None` where nothing is
+    /// missing or the controller does not act.
+    pub fn urge(&mut self, now: Timestamp, observation: &Observation) -> Option<Ticked> {
+        let now = self.state.last_tick.map_or(now, |last| now.max(last));
+        if !self.state.acting || !self.is_acting(Rung::Fresh) {
+            return None;
+        }
+        let rails = &self.options.rails;
+        let samples = &observation.samples;
+        let situation = Situation { samples, replicas: observation.replicas, size: self.state.size, factor: 1.0 };
+        let need = self.reactive.need(&situation, rails.limits.max);
+        let desired = rails.limits.clamp(need.replicas);
+        if !need.measured || desired <= observation.replicas.desired {
+            return None;
+        }
+        let mut reason = Reason::new(Driver::Reactive);
+        reason.load = need.load;
+        reason.reactive = need.replicas;
+        reason.note = "between two ticks: the load rose beyond what was asked for".to_owned();
+        let history = match self.state.seat {
+            Seat::Champion => &mut self.state.champion_plan,
+            Seat::Baseline => &mut self.state.baseline_plan,
+        };
+        history.record(now, desired, observation.replicas, desired, rails);
+        if let (Seat::Champion, Some((champion, _))) = (self.state.seat, &mut self.shadows) {
+            champion.scale_to(desired.max(champion.replicas().desired), now);
+        }
+        let id = self.state.next_id;
+        self.state.next_id += 1;
+        let decision = Decision { desired, reason };
+        let goals = vec![Goal::Replicas { replicas: desired }];
+        let orders = self.dispatch(now, id, Rung::Fresh, observation, &decision, goals);
+        let baseline = self.shadows.as_ref().map_or(desired, |(_, baseline)| baseline.replicas().desired);
+        let record = self.record(now, id, observation, decision, baseline);
+        Some(Ticked { orders, record, alerts: Vec::new() })
+    }
+
+    /// Whether the last tick left the target in the hands of the policy in charge.
+    pub fn acts(&self) -> bool {
+        self.state.acting
+    }
+
+    /// Bytes of what the champion has learned and remembers.
+    pub fn memory_bytes(&self) -> usize {
+        self.champion.memory_bytes()
+    }
+
+    /// Name of the policy that decides, and of the baseline.
+    pub fn policies(&self) -> (&str, &str) {
+        (self.champion.name(), self.baseline.name())
+    }
+
+    /// Capacity of a replica by which replicas are counted, requests a second.
+    pub fn capacity_rps(&self) -> f64 {
+        self.options.service.capacity_rps()
+    }
+
+    /// Replicas the baseline has ready on the same load, and those the champion would have: on their virtual plants.
+    pub fn virtual_replicas(&self) -> Option<(ReplicaCounts, ReplicaCounts)> {
+        self.shadows.as_ref().map(|(champion, baseline)| (champion.replicas(), baseline.replicas()))
+    }
+
+    /// Until when and which way orders are paused.
+    pub fn paused(&self) -> Option<(Timestamp, Direction)> {
+        self.state.pause
+    }
+
+    /// Whether the kill switch is on.
+    pub fn is_killed(&self) -> bool {
+        self.state.killed
+    }
+
+    /// Replicas set by hand, until when.
+    pub fn overridden(&self) -> Option<(Timestamp, Replicas)> {
+        self.state.manual
     }
 
     /// Whether the policy in charge has the target in its hands.

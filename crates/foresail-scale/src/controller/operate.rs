@@ -76,8 +76,23 @@ impl Controller {
                 }
                 state.known.events.push(event.clone());
             }
+            Command::SetCapacity { rps } => self.set_capacity(*rps)?,
             Command::Withdraw { label } => state.known.events.retain(|e| e.label != *label),
         }
         Ok(Vec::new())
+    }
+
+    pub(super) fn set_capacity(&mut self, rps: f64) -> Result<(), Refused> {
+        let service = self.options.service.with_capacity_rps(rps).map_err(|_| Refused::BadCapacity(rps))?;
+        self.reactive.set_service(service).map_err(|_| Refused::BadCapacity(rps))?;
+        self.options.service = service;
+        self.state.capacity_rps = Some(rps);
+        self.champion.set_capacity(rps);
+        self.baseline.set_capacity(rps);
+        if let Some((champion, baseline)) = &mut self.shadows {
+            champion.set_service(service);
+            baseline.set_service(service);
+        }
+        Ok(())
     }
 }

@@ -25,6 +25,11 @@ impl Shadow {
         self.last
     }
 
+    /// From here on replicas are those of `service`.
+    pub(super) fn set_service(&mut self, service: Service) {
+        self.plant.set_service(service);
+    }
+
     /// Replicas by state.
     pub(super) fn replicas(&self) -> ReplicaCounts {
         self.plant.replicas()
@@ -51,7 +56,7 @@ impl Shadow {
 }
 
 /// Adds the utilisation that the service model gives where only a rate is measured, for policies that know nothing else.
-pub(super) fn with_utilisation(mut observation: Observation, service: &Service) -> Observation {
+pub fn with_utilisation(mut observation: Observation, service: &Service) -> Observation {
     if observation.sample(Metric::Utilisation).is_none()
         && let Some(like) = observation.sample(Metric::RequestRate).copied()
     {

@@ -43,6 +43,9 @@ pub struct ControllerState {
     pub(super) seat: Seat,
     pub(super) judged_from: Option<Timestamp>,
     pub(super) size: f64,
+    /// Capacity of a replica as last measured; none while the configured one holds.
+    #[serde(default)]
+    pub(super) capacity_rps: Option<f64>,
     pub(super) smaller_since: Option<Timestamp>,
     pub(super) warmed: f64,
     pub(super) acting: bool,
@@ -75,6 +78,7 @@ impl ControllerState {
             seat: Seat::Champion,
             judged_from: None,
             size: 1.0,
+            capacity_rps: None,
             smaller_since: None,
             warmed: 0.0,
             acting: false,

@@ -369,6 +369,54 @@ fn story(controller: &mut Controller) -> World {
     world
 }
 
+/// What the world looks like between two ticks, with `load` measured over the last half second.
+fn glimpse(world: &World, load: f64) -> Observation {
+    let (time, interval) = (world.now, Duration::from_millis(500));
+    let sample = Sample { metric: Metric::RequestRate, time, interval, value: load, quality: Quality::Good };
+    Observation { time, tick: TICK, samples: vec![sample], replicas: world.plant.replicas() }
+}
+
+#[test]
+fn a_load_that_jumps_between_two_ticks_gets_its_order_at_once_and_nothing_is_removed_there() {
+    let mut controller = controller(options(Mode::Act), sound);
+    let mut world = World::new(10);
+    world.run(&mut controller, 40, 700.0);
+    let before = world.desired();
+    assert!(controller.urge(world.now, &glimpse(&world, 100.0)).is_none(), "nothing is removed");
+    let urged = controller.urge(world.now, &glimpse(&world, 2_100.0)).expect("far beyond what is there");
+    assert_eq!(urged.record.decision.reason.driver, Driver::Reactive);
+    let desired = urged.record.decision.desired;
+    assert!(desired.0 >= 24 && desired.0 > before, "{desired}");
+    assert_eq!(urged.orders.len(), 1);
+    world.obey(&urged.orders);
+    assert!(controller.urge(world.now, &glimpse(&world, 2_100.0)).is_none(), "asking twice orders once");
+    world.run(&mut controller, 4, 2_100.0);
+    assert!(controller.mode() == Mode::Act && world.desired() >= 24, "its own order is no other writer's");
+
+    // Only who acts may be urged.
+    controller.command(world.now, &Command::Pause { until: world.now + TICK, direction: Direction::Both }).unwrap();
+    assert!(controller.urge(world.now, &glimpse(&world, 9_000.0)).is_none());
+}
+
+#[test]
+fn a_capacity_that_was_learned_is_counted_by_kept_over_a_restart_and_replayed() {
+    let make = || controller(options(Mode::Act), |_, _| 1);
+    let mut controller = make();
+    let mut world = World::new(10);
+    world.run(&mut controller, 40, 700.0);
+    assert!((8..=9).contains(&world.desired()), "{}", world.desired());
+    world.tell(&mut controller, Command::SetCapacity { rps: 50.0 });
+    assert!(controller.command(world.now, &Command::SetCapacity { rps: f64::NAN }).is_err());
+    let decision = world.run(&mut controller, 1, 700.0);
+    assert!(decision.desired >= Replicas(15), "{decision:?}");
+    assert_eq!(replay_journal(&world.journal, &mut make()), Ok(41));
+    let baseline = build("hpa@0.7", &service(), &PolicyOptions::new(LIMITS)).expect("listed");
+    let state = controller.state().clone();
+    let restored =
+        Controller::restore(options(Mode::Act), Box::new(Toy("toy", |_, _| 1)), baseline, state).expect("readable");
+    assert!((restored.capacity_rps() - 50.0).abs() < 1e-12);
+}
+
 #[test]
 fn a_journal_replays_to_the_same_bytes() {
     let dear = |load, time| sound(load, time) * 5;

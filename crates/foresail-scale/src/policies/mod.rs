@@ -61,6 +61,9 @@ pub struct PolicyOptions {
     /// Length of the steps in which the load is known, where they are longer than a tick (a source of one-minute samples
     /// under ticks of 15 s); a multiple of the tick.
     pub resolution: Option<Duration>,
+    /// Time in which the load goes round: a day, except in a demonstration. `foresail` reads it; its holds and accounts
+    /// shrink with it.
+    pub day: Duration,
 }
 
 impl PolicyOptions {
@@ -74,6 +77,7 @@ impl PolicyOptions {
             seed: 0,
             scale_to_zero: false,
             resolution: None,
+            day: Duration::from_secs(86_400),
         }
     }
 }

@@ -15,6 +15,7 @@ mod timeline;
 pub use cost::{CostCurve, CostCurves, CostPoint};
 pub use fan::{Band, ForecastFan, ForecastLine, Track};
 pub use models::{Better, ModelComparison, ModelMetric};
+pub(crate) use page::plotly_script;
 pub use page::render;
 pub use table::Table;
 pub use timeline::{ReasonMark, ReplicaLine, Timeline};

@@ -116,7 +116,7 @@ fn render_chart(html: &mut String, chart: &Chart, charts: &mut usize) {
 }
 
 /// Plotly's own script. The crate also hands out a typesetter of formulas, which reports do not use.
-fn plotly_script() -> String {
+pub(crate) fn plotly_script() -> String {
     let sources = Plot::offline_js_sources();
     let start = sources.find('>').map_or(0, |at| at + 1);
     let end = sources.find("</script>").unwrap_or(sources.len());

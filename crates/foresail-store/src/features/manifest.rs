@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use foresail_core::features::Schema;
 use serde::{Deserialize, Serialize};
 
+use crate::part::PartEntry;
 use crate::{Error, disk};
 
 const VERSION: u32 = 1;
@@ -17,16 +18,6 @@ pub(super) struct Manifest {
     version: u32,
     pub(super) schema: Schema,
     pub(super) parts: Vec<PartEntry>,
-}
-
-/// One part: its file within the store, and how to tell that it is intact.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PartEntry {
-    pub(super) file: String,
-    pub(super) rows: usize,
-    pub(super) bytes: u64,
-    pub(super) sha256: String,
 }
 
 impl Manifest {

@@ -9,9 +9,10 @@ use foresail_core::features::Schema;
 
 use super::StoredRow;
 use super::index::{Entry, Place};
-use super::manifest::{Manifest, PartEntry};
+use super::manifest::Manifest;
 use super::part;
 use super::view::FeatureView;
+use crate::part::PartEntry;
 use crate::{Error, disk};
 
 /// Rows after which a part is written without being asked for.
@@ -91,12 +92,7 @@ impl FeatureStore {
         // Under this name there can only be a part that a crash kept from being listed.
         disk::replace(&path, &bytes)?;
         let mut manifest = view.manifest.clone();
-        manifest.parts.push(PartEntry {
-            file,
-            rows: view.pending.len(),
-            bytes: bytes.len() as u64,
-            sha256: disk::sha256(&[&bytes]),
-        });
+        manifest.parts.push(PartEntry::of(file, view.pending.len(), &bytes));
         manifest.write(&view.directory)?;
         view.manifest = manifest;
         view.pending.clear();

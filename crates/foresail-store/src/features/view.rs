@@ -8,7 +8,7 @@ use foresail_core::features::Schema;
 
 use super::StoredRow;
 use super::index::{Entry, Index, Place};
-use super::manifest::{Manifest, PartEntry};
+use super::manifest::Manifest;
 use super::part::Part;
 use crate::Error;
 
@@ -38,7 +38,7 @@ impl FeatureView {
         let mut index = Index::default();
         for (part, entry) in (0_u32..).zip(&manifest.parts) {
             let path = directory.join(&entry.file);
-            for (row, key) in (0_u32..).zip(open_part(&path, entry, &manifest.schema)?.keys()?) {
+            for (row, key) in (0_u32..).zip(Part::open(&path, entry, &manifest.schema)?.keys()?) {
                 let (entity, event_time, available_at) = key;
                 index.insert(&entity, Entry { event_time, available_at, place: Place { part, row } });
             }
@@ -112,7 +112,7 @@ impl FeatureView {
             return Ok(());
         };
         let path = self.directory.join(&entry.file);
-        let part = open_part(&path, entry, self.schema())?;
+        let part = Part::open(&path, entry, self.schema())?;
         for feature in 0..self.schema().width() {
             let values = part.feature(feature)?;
             for &(number, row) in rows {
@@ -120,14 +120,5 @@ impl FeatureView {
             }
         }
         Ok(())
-    }
-}
-
-fn open_part<'a>(path: &'a Path, entry: &PartEntry, schema: &Schema) -> Result<Part<'a>, Error> {
-    match Part::open(path, entry, schema) {
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            Err(Error::damaged(path, &"missing, though the manifest lists it"))
-        }
-        other => other,
     }
 }

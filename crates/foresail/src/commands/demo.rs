@@ -1,125 +1,111 @@
-//! `foresail demo`: the main job on generated load, from a file to a report.
+//! `foresail demo`: the live demonstration, or the offline one.
 
-use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use foresail_core::Frame;
-use foresail_forecast::backtest::{BacktestOptions, BacktestResult};
-use foresail_forecast::registry::ModelOptions;
-use foresail_ingest::{ReadOptions, Source, read};
-use foresail_sim::generate::{GenerateOptions, Kind, Overlay, Pattern, generate};
 
-use crate::args::Loaded;
-use crate::clock::Stopwatch;
-use crate::commands::generate::{write_series, write_truth};
-use crate::commands::simulate::{Outcome, choose};
-use crate::commands::{backtest, simulate};
-use crate::lab::setup::{ServiceArgs, Setup, Shape};
-use crate::lab::study::Study;
-use crate::lab::ticks::{Scale, resampled};
-use crate::output::{print, write_file};
-use crate::{progress, reports};
+use crate::commands::tour::Tour;
+use crate::demo::{DemoOptions, play};
+use crate::failure::usage;
+use crate::output::{print, print_json, write_file};
 
-/// Show the main job on generated load.
+/// Show Foresail at work: a real service, real traffic, and the loop that scales it ahead of the load.
 ///
-/// Three weeks of the predictive autoscaler exercise, with two crowds that nothing announces, as requests a second on a
-/// service of 100 a second a replica. Two weeks to learn from; the third is forecast, scaled by every policy, and scored.
+/// Starts copies of a sample service, our proxy in front of them and an open-loop load generator, plays two short days
+/// with a crowd, a slow copy and a failing one, and scales by forecast. A dashboard shows it live; at the end stands a
+/// scorecard against Kubernetes' HPA. Everything is local and ends with the command.
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
-    /// Folder for the load, the journal and the report
+    /// Folder for journal, state, logs and the summary
     #[arg(long, value_name = "DIR", default_value = "foresail-demo")]
     output: PathBuf,
-    /// Four days instead of three weeks, and no sweep of settings
+    /// The policy that decides: foresail, or a rival as its users have it (hpa, hpa@0.6, keda, seed-reactive, …)
+    #[arg(long, default_value = "foresail")]
+    policy: String,
+    /// About a minute instead of five
     #[arg(long)]
-    quick: bool,
+    fast: bool,
+    /// Play a measured load instead: FILE, or FILE:COLUMN
+    #[arg(long, value_name = "FILE")]
+    trace: Option<String>,
+    /// Requests a second at the daily peak
+    #[arg(long, value_name = "RPS", default_value_t = 900.0, value_parser = peak)]
+    peak: f64,
+    /// Multiply the load from a moment on: FACTOR@SECONDS
+    #[arg(long, value_name = "JUMP", value_parser = jump)]
+    jump: Option<(f64, f64)>,
+    /// Where the dashboard listens; another port if that one is taken
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8390")]
+    listen: SocketAddr,
+    /// Keep the dashboard up when the load has ended, until Ctrl-C
+    #[arg(long)]
+    stay: bool,
+    /// Share of requests that may be late, percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0, value_parser = percent)]
+    late: f64,
     /// Seed of the load and of whatever is random
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+    /// No live service: forecast and replay three weeks of generated load instead, and write a report
+    #[arg(long, conflicts_with_all = ["policy", "fast", "trace", "peak", "jump", "late", "listen", "stay", "json"])]
+    offline: bool,
+    /// With --offline: four days instead of three weeks, and no sweep of settings
+    #[arg(long, requires = "offline")]
+    quick: bool,
 }
 
-/// Requests a second at the 99.9th percentile.
-const PEAK_RPS: f64 = 5_000.0;
-const DAY: Duration = Duration::from_secs(86_400);
+fn peak(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| (10.0..=20_000.0).contains(rate));
+    rate.ok_or_else(|| format!("{text:?} is not accepted; expected 10 to 20000"))
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share: &f64| (0.01..=50.0).contains(share));
+    share.ok_or_else(|| format!("{text:?} is not accepted; expected 0.01 to 50"))
+}
+
+fn jump(text: &str) -> Result<(f64, f64), String> {
+    let number = |text: &str, most: f64| text.parse().ok().filter(|n: &f64| (0.0..=most).contains(n));
+    let parsed = text.split_once('@').and_then(|(factor, at)| Some((number(at, 3_600.0)?, number(factor, 10.0)?)));
+    parsed.ok_or_else(|| format!("{text:?} is not accepted; expected FACTOR@SECONDS, such as 3@40"))
+}
 
 impl Demo {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let watch = Stopwatch::start();
-        fs::create_dir_all(&self.output).with_context(|| format!("cannot create {}", self.output.display()))?;
-        let loaded = self.load()?;
-
-        let forecasts = self.forecast(&loaded.frame)?;
-        let names = choose(&["all".to_owned()], &self.setup(&loaded.frame)?)?;
-        let setup = self.setup(&loaded.frame)?;
-        let journal = self.output.join("journal.jsonl");
-        // The journal is append-only; that of an earlier demo is not this one's beginning.
-        if journal.is_file() {
-            fs::remove_file(&journal).with_context(|| format!("cannot replace {}", journal.display()))?;
+        if self.offline {
+            return Tour { output: self.output, quick: self.quick, seed: self.seed }.run();
         }
-        let study = Study::run(&setup, &names, Some(&journal), !self.quick)?;
-        simulate::write_decisions(&self.output.join("decisions.csv"), &setup, &study.entries)?;
-
-        let outcome = Outcome { loaded: &loaded, setup: &setup, study: &study };
-        let report = self.output.join("report.html");
-        write_file(&report, &reports::demo::render(&outcome, &forecasts.0, &forecasts.1))?;
-        print(&reports::demo::text(&outcome, &forecasts.1))?;
-        print(&self.next_steps(&study, watch.seconds()))
-    }
-
-    /// Generates the load, writes it with its truth, and reads it as anyone's file would be.
-    fn load(&self) -> anyhow::Result<Loaded> {
-        let (days, first_crowd) = if self.quick { (4, 3) } else { (21, 16) };
-        let crowd = |day: u32, hour: u32, factor| Overlay {
-            length: DAY / 16,
-            factor,
-            ..Overlay::usual(Kind::FlashCrowd, day * DAY + hour * DAY / 24)
+        let trace = self.trace.as_deref().map(file_and_column);
+        let options = DemoOptions {
+            folder: self.output.clone(),
+            policy: self.policy,
+            fast: self.fast,
+            trace: trace.transpose()?,
+            peak_rps: self.peak,
+            jump: self.jump,
+            listen: self.listen,
+            stay: self.stay,
+            late_fraction: self.late / 100.0,
+            seed: self.seed,
         };
-        let overlays = vec![crowd(first_crowd, 14, 1.6), crowd(days - 1, 20, 2.2)];
-        let options = GenerateOptions { days, seed: self.seed, overlays, ..GenerateOptions::new(Pattern::Exercise3) };
-        let generated = generate(&options)?;
-        let path = self.output.join("load.csv");
-        write_series(&path, &generated)?;
-        write_truth(&self.output.join("load.truth.json"), &generated)?;
-        let ingested = read(Source::from(path.as_path()), &ReadOptions::default())?;
-        Ok(Loaded { frame: ingested.frame, quality: ingested.quality, name: path.display().to_string() })
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let summary = runtime.block_on(play(options))?;
+        let text = serde_json::to_string_pretty(&summary).context("the summary cannot be written")?;
+        write_file(&self.output.join("summary.json"), &text)?;
+        if self.json { print_json(&summary) } else { print(&summary.text()) }
     }
+}
 
-    /// Models on five-minute means over the last days, with the series they were tested on.
-    fn forecast(&self, frame: &Frame) -> anyhow::Result<(Frame, BacktestResult)> {
-        let frame = resampled(frame, Duration::from_secs(300))?;
-        let names =
-            ["ensemble", "level_shape", "pattern", "seed_ensemble", "seasonal_naive", "last_value"].map(str::to_owned);
-        let mut options = BacktestOptions::new(12);
-        options.windows = Some(48);
-        options.seed = self.seed;
-        let models = backtest::models(&names, &ModelOptions::default())?;
-        let bar = progress::bar((models.len() * frame.len()) as u64, "testing forecasts");
-        let result = backtest::run(&frame, models, &options, &bar)?;
-        bar.finish_and_clear();
-        Ok((frame, result))
+/// `FILE:COLUMN`; the column is the usual one where none is named.
+fn file_and_column(text: &str) -> anyhow::Result<(PathBuf, String)> {
+    let (file, column) = text.rsplit_once(':').unwrap_or((text, "requests"));
+    if file.is_empty() || column.is_empty() {
+        return Err(usage(format!("--trace {text}: expected FILE or FILE:COLUMN")));
     }
-
-    fn setup(&self, frame: &Frame) -> anyhow::Result<Setup> {
-        let shape = Shape {
-            tick: Duration::from_secs(15),
-            per: Duration::from_secs(1),
-            scale: Scale::Peak(PEAK_RPS),
-            train: Some(DAY * if self.quick { 3 } else { 14 }),
-        };
-        Setup::new(frame, shape, &ServiceArgs::request(100.0, Duration::from_secs(60)), self.seed)
-    }
-
-    fn next_steps(&self, study: &Study, seconds: f64) -> String {
-        let folder = self.output.display();
-        let largest = study.watched().and_then(|e| e.changes.iter().max_by_key(|c| c.from.0.abs_diff(c.to.0)));
-        let explain = largest.map_or_else(String::new, |change| {
-            format!("  why the largest change was made:  foresail explain {folder}/journal.jsonl {}\n", change.id)
-        });
-        format!(
-            "Done in {seconds:.1} s. Open {folder}/report.html in a browser.\n{explain}  \
-             the same on your own load:        foresail simulate FILE --value COL --capacity-rps 100 --sweep --report replay.html\n"
-        )
-    }
+    Ok((PathBuf::from(file), column.to_owned()))
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use foresail_core::{JournalRecord, Metric, Mode, Quality};
-use foresail_store::{JournalReader, find};
+use foresail_scale::controller::Entry;
+use foresail_store::{JournalReader, find, find_entry};
 
 use crate::args::Span;
 use crate::output::{TextTable, print, print_json};
@@ -25,17 +26,39 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let record = match find(&self.journal, self.id)? {
-            Some(record) => record,
-            None => {
-                let count = JournalReader::open(&self.journal)?.count();
-                anyhow::bail!("{}: no decision {}; there are 1 to {count}", self.journal.display(), self.id)
-            }
+        let Some(record) = self.find()? else {
+            anyhow::bail!("{}: no decision {}; there are 1 to {}", self.journal.display(), self.id, self.count()?)
         };
         if self.json {
             return print_json(&record);
         }
         print(&human(&record)).context("cannot print")
+    }
+
+    /// In the journal of a replay, which holds decisions alone, or of a live loop, which holds commands as well.
+    fn find(&self) -> Result<Option<JournalRecord>, foresail_store::Error> {
+        if self.is_live()? {
+            let found = find_entry::<Entry>(&self.journal, self.id)?;
+            return Ok(found.and_then(|entry| match entry {
+                Entry::Decided { record } | Entry::Urged { record } => Some(record),
+                Entry::Commanded { .. } => None,
+            }));
+        }
+        find(&self.journal, self.id)
+    }
+
+    fn count(&self) -> Result<usize, foresail_store::Error> {
+        if self.is_live()? {
+            let entries = JournalReader::<Entry>::of_entries(&self.journal)?;
+            return Ok(entries.filter(|e| !matches!(e, Ok(Entry::Commanded { .. }))).count());
+        }
+        Ok(JournalReader::open(&self.journal)?.count())
+    }
+
+    /// Whether its first line is an entry of a live loop.
+    fn is_live(&self) -> Result<bool, foresail_store::Error> {
+        let first = JournalReader::<Entry>::of_entries(&self.journal)?.next();
+        Ok(matches!(first, Some(Ok(_))))
     }
 }
 

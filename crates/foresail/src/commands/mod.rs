@@ -3,10 +3,13 @@
 pub(crate) mod backtest;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod features;
 pub(crate) mod forecast;
 pub(crate) mod generate;
 pub(crate) mod man;
+pub(crate) mod run;
 pub(crate) mod simulate;
+pub(crate) mod tour;

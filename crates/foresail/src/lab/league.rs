@@ -40,6 +40,8 @@ pub(crate) struct Timing {
     pub(crate) total_s: f64,
     /// Days of load they were made for.
     pub(crate) days: f64,
+    /// Bytes of what the policy had learned and remembered at the end.
+    pub(crate) memory_bytes: usize,
 }
 
 /// A change of the wanted number.
@@ -127,7 +129,14 @@ impl Timed {
             let nanos = self.nanos.get((share * last as f64).round() as usize).copied().unwrap_or(0);
             Duration::from_nanos(nanos).as_secs_f64() * 1e6
         };
-        Timing { p50_us: at(0.5), p99_us: at(0.99), max_us: at(1.0), total_s, days }
+        Timing {
+            p50_us: at(0.5),
+            p99_us: at(0.99),
+            max_us: at(1.0),
+            total_s,
+            days,
+            memory_bytes: self.inner.memory_bytes(),
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Learned {
     pub(crate) baseline_late_percent: f64,
     /// Core-hours of computing over the scored ticks.
     pub(crate) core_hours: f64,
+    /// Bytes of what it had learned and remembered at the end.
+    pub(crate) memory_bytes: usize,
 }
 
 /// Policies, their scores, and what a sweep says of them.
@@ -96,6 +98,7 @@ fn learned(entries: &[Entry], setup: &Setup) -> Option<Learned> {
         late_percent: 100.0 * ours.run.late_share(),
         baseline_late_percent: 100.0 * baseline.run.late_share(),
         core_hours: timing.total_s / 3_600.0 * setup.evaluate_days() / timing.days,
+        memory_bytes: timing.memory_bytes,
     })
 }
 

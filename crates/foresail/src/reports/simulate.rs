@@ -115,12 +115,13 @@ fn learned(learned: &Learned) -> String {
     let (won, word) = (learned.replica_hours_won, if learned.replica_hours_won >= 0.0 { "won" } else { "lost" });
     format!(
         "Learning {word} {:.1} replica-hours against its own baseline {} ({:.4} % late rather than {:.4} %) and cost {:.3} core-hours of \
-         computing.",
+         computing and {:.0} KiB of memory.",
         won.abs(),
         learned.baseline,
         learned.late_percent,
         learned.baseline_late_percent,
-        learned.core_hours
+        learned.core_hours,
+        learned.memory_bytes as f64 / 1_024.0
     )
 }
 

@@ -20,20 +20,33 @@ const LAYERS: [(&str, &[&str]); 6] = [
             "foresail-tune",
         ],
     ),
-    ("edges", &["foresail-store", "foresail-ingest", "foresail-actuate", "foresail-proxy", "foresail-server"]),
+    (
+        "edges",
+        &[
+            "foresail-http",
+            "foresail-store",
+            "foresail-ingest",
+            "foresail-actuate",
+            "foresail-proxy",
+            "foresail-server",
+        ],
+    ),
     ("workshop", &["foresail-sim"]),
     ("binary", &["foresail"]),
 ];
 
 /// Imports within a layer that are meant.
-const SIDEWAYS: [(&str, &str); 3] = [
+const SIDEWAYS: [(&str, &str); 5] = [
     ("foresail-forecast", "foresail-learn"),
     ("foresail-neural", "foresail-learn"),
     ("foresail-neural", "foresail-forecast"),
+    ("foresail-ingest", "foresail-http"),
+    ("foresail-actuate", "foresail-http"),
 ];
 
 /// What only one crate may know, because it is heavy or because it touches the world.
-const CONFINED: [(&str, &[&str]); 5] = [
+const CONFINED: [(&str, &[&str]); 6] = [
+    ("rusqlite", &["foresail-store"]),
     ("plotly", &["foresail-server"]),
     ("parquet", &["foresail-store", "foresail-ingest"]),
     ("clap", &["foresail"]),

@@ -28,7 +28,7 @@ use foresail_learn::trial::{Account, Entry, Ledger};
 use self::choice::Weighing;
 use self::demand::Demand;
 use self::peak::{Envelope, Peak, PeakModel};
-use self::plan::{Highest, Plan, Rule};
+use self::plan::{Highest, Plan, Rule, SURPRISE_HOLD_MIN};
 use super::{Hpa, PolicyOptions};
 use crate::plant::FluidPlant;
 use crate::service::{NeedTable, Service, ServiceKind};
@@ -74,6 +74,8 @@ pub struct Foresail {
     late_fraction: f64,
     known: Known,
     resolution: Option<Duration>,
+    /// Length of the cycle of the load, seconds.
+    day_s: f64,
     started: Option<Started>,
 }
 
@@ -81,6 +83,8 @@ pub struct Foresail {
 #[derive(Debug)]
 struct Started {
     tick_s: f64,
+    /// Length of a tick where a day has 86,400 seconds; another than `tick_s` only in a demonstration.
+    paced_s: f64,
     startup_ticks: usize,
     /// Ticks in a step of the series.
     step_ticks: usize,
@@ -119,12 +123,14 @@ impl Foresail {
     /// [`Error::BadParameter`] if the late fraction is outside (0, 1).
     pub fn new(service: &Service, options: &PolicyOptions) -> Result<Self, Error> {
         check(options.limits.min <= options.limits.max, "min", options.limits.min, "at most max")?;
+        check(!options.day.is_zero(), "day", format!("{:?}", options.day), "a duration above 0")?;
         Ok(Self {
             table: NeedTable::new(*service, options.late_fraction)?,
             limits: options.limits,
             late_fraction: options.late_fraction,
             known: options.known.clone(),
             resolution: options.resolution,
+            day_s: options.day.as_secs_f64(),
             started: None,
         })
     }
@@ -134,17 +140,10 @@ impl Foresail {
         self.started.as_ref().map(|s| s.score).unwrap_or_default()
     }
 
-    /// Bytes of learned state and history.
-    pub fn memory_bytes(&self) -> usize {
-        self.started.as_ref().map_or(0, |s| {
-            let models: usize = s.models.iter().map(|m| m.0.bytes()).sum();
-            s.demand.bytes() + models + s.plans.len() * size_of::<Plan>() + s.held.len() * size_of::<Highest>()
-        })
-    }
-
     fn start(&self, observation: &Observation) -> Started {
         let tick_s = observation.tick.as_secs_f64().max(1e-3);
         let service = self.table.service();
+        let paced_s = tick_s * 86_400.0 / self.day_s;
         let step_s = self.resolution.map_or(tick_s, |r| r.as_secs_f64()).max(tick_s);
         let step_ticks = ((step_s / tick_s).round() as usize).max(1);
         let startup_ticks = (service.startup().as_secs_f64() / tick_s).ceil() as usize;
@@ -153,29 +152,30 @@ impl Foresail {
         leads.dedup();
         let replicas = self.limits.clamp(observation.replicas.desired);
         let groups = ENVELOPES.len() * margins.len() * HOLDS_MIN.len();
-        let plans = (0..groups * RULES.len()).map(|i| Plan::new(RULES[i % RULES.len()], replicas, tick_s)).collect();
+        let plans = (0..groups * RULES.len()).map(|i| Plan::new(RULES[i % RULES.len()], replicas, paced_s)).collect();
         let options = PolicyOptions::new(self.limits);
         Started {
             tick_s,
+            paced_s,
             startup_ticks,
             step_ticks,
             ticks: 0,
             step_sum: 0.0,
             step_trusted: true,
             last_load: 0.0,
-            demand: Demand::new(step_ticks as f64 * tick_s),
+            demand: Demand::new(step_ticks as f64 * paced_s),
             models: leads.iter().map(|l| (PeakModel::new(*l), Peak::default(), [0.0; ENVELOPES.len()])).collect(),
             margins,
             held: vec![Highest::default(); groups],
-            holds: HOLDS_MIN.map(|minutes| (minutes * 60.0 / tick_s).round() as usize),
+            holds: HOLDS_MIN.map(|minutes| (minutes * 60.0 / paced_s).round() as usize),
             plans,
             baseline: Hpa::new("hpa@0.7".to_owned(), 0.7, service, &options),
             baseline_fleet: FluidPlant::new(*service, replicas),
-            baseline_ledger: Ledger::new(tick_s),
+            baseline_ledger: Ledger::new(paced_s),
             baseline_wanted: replicas.0,
             actor: Actor::Baseline,
             described: BASELINE.to_owned(),
-            own: Plan::new(RULES[0], replicas, tick_s),
+            own: Plan::new(RULES[0], replicas, paced_s),
             score: Scorecard::default(),
             lead: 0.0,
             demoted_until: 0,
@@ -203,6 +203,22 @@ impl Policy for Foresail {
         let decision = self.decide_with(&mut started, observation);
         self.started = Some(started);
         decision
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.started.as_ref().map_or(0, |s| {
+            let models: usize = s.models.iter().map(|m| m.0.bytes()).sum();
+            s.demand.bytes() + models + s.plans.len() * size_of::<Plan>() + s.held.len() * size_of::<Highest>()
+        })
+    }
+
+    fn set_capacity(&mut self, capacity_rps: f64) {
+        let Ok(service) = self.table.service().with_capacity_rps(capacity_rps) else { return };
+        let Ok(table) = NeedTable::new(service, self.late_fraction) else { return };
+        self.table = table;
+        if let Some(started) = &mut self.started {
+            started.baseline_fleet.set_service(service);
+        }
     }
 }
 
@@ -234,10 +250,11 @@ impl Foresail {
         let service = *self.table.service();
         s.last_load = load;
         let tick = s.ticks;
+        let surprise = s.surprise_ticks();
         for plan in &mut s.plans {
-            plan.score(&service, load, s.tick_s, tick, s.startup_ticks);
+            plan.score(&service, load, s.tick_s, tick, s.startup_ticks, surprise);
         }
-        let own = s.own.score(&service, load, s.tick_s, tick, s.startup_ticks);
+        let own = s.own.score(&service, load, s.tick_s, tick, s.startup_ticks, surprise);
         let baseline = self.score_baseline(s, load, observation.time, observation.tick);
         s.compare(own, baseline, self.late_fraction);
         // Steps of the series.
@@ -269,12 +286,12 @@ impl Foresail {
                     let highest = s.held[group + h].push(tick, plain, *hold);
                     for plan in &mut s.plans[(group + h) * RULES.len()..(group + h + 1) * RULES.len()] {
                         match service.kind() {
-                            ServiceKind::Request => plan.follow(plain, highest, s.tick_s),
+                            ServiceKind::Request => plan.follow(plain, highest, s.paced_s),
                             ServiceKind::Queue => {
                                 let extra = plan.backlog() / service.wait_slo().as_secs_f64() / service.capacity_rps();
                                 let drain =
                                     |need: u32| (f64::from(need) + extra).ceil().min(self.limits.max.as_f64()) as u32;
-                                plan.follow(drain(plain), drain(highest), s.tick_s);
+                                plan.follow(drain(plain), drain(highest), s.paced_s);
                             }
                         }
                     }
@@ -321,17 +338,17 @@ impl Foresail {
     /// Every hour, once there is half a day to judge by. After the first day the accounts start anew, since what the plans
     /// did while the forecast knew nothing yet says little about them.
     fn choose(&mut self, s: &mut Started) {
-        let hour = ((3_600.0 / s.tick_s).round() as usize).max(1);
+        let hour = ((3_600.0 / s.paced_s).round() as usize).max(1);
         if s.ticks == 24 * hour {
-            s.plans.iter_mut().for_each(|plan| plan.ledger = Ledger::new(s.tick_s));
-            s.baseline_ledger = Ledger::new(s.tick_s);
-            s.own.ledger = Ledger::new(s.tick_s);
+            s.plans.iter_mut().for_each(|plan| plan.ledger = Ledger::new(s.paced_s));
+            s.baseline_ledger = Ledger::new(s.paced_s);
+            s.own.ledger = Ledger::new(s.paced_s);
         }
         let judged = if s.ticks < 24 * hour { s.ticks } else { s.ticks - 24 * hour };
         if !judged.is_multiple_of(hour) || judged < 12 * hour {
             return;
         }
-        let days = judged as f64 * s.tick_s / 86_400.0;
+        let days = judged as f64 * s.paced_s / 86_400.0;
         let full_use = self.table.service().capacity_rps() * s.tick_s;
         let price = |ledger: &Ledger| {
             let accounts = [ledger.last_days(7), ledger.last_days(3), ledger.last_days(1)];
@@ -401,6 +418,11 @@ impl Foresail {
 }
 
 impl Started {
+    /// Ticks for which a surprise is remembered.
+    fn surprise_ticks(&self) -> usize {
+        (SURPRISE_HOLD_MIN * 60.0 / self.paced_s) as usize
+    }
+
     /// The peak until an order given now takes effect, and the envelopes over the same window.
     fn ahead(&self) -> (Peak, [f64; ENVELOPES.len()]) {
         let phase = (self.ticks - 1) % self.step_ticks + 1;
@@ -412,11 +434,11 @@ impl Started {
     /// Keeps an eye on how much later the fleet asked for is than the baseline's. The lead decays by half in an hour; one of a
     /// tenth of the week's error budget demotes for three hours.
     fn compare(&mut self, own: Entry, baseline: Entry, late_fraction: f64) {
-        self.lead = self.lead * 0.5_f64.powf(self.tick_s / 3_600.0) + own.late - baseline.late;
+        self.lead = self.lead * 0.5_f64.powf(self.paced_s / 3_600.0) + own.late - baseline.late;
         let week = self.own.ledger.last_days(7);
-        let days = (self.ticks as f64 * self.tick_s / 86_400.0).clamp(0.5, 7.0);
+        let days = (self.ticks as f64 * self.paced_s / 86_400.0).clamp(0.5, 7.0);
         if self.lead > DEMOTE_AT * late_fraction * week.requests * 7.0 / days {
-            self.demoted_until = self.ticks + (DEMOTED_HOURS * 3_600.0 / self.tick_s) as usize;
+            self.demoted_until = self.ticks + (DEMOTED_HOURS * 3_600.0 / self.paced_s) as usize;
         }
     }
 

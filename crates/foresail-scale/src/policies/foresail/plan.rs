@@ -12,7 +12,7 @@ use foresail_learn::trial::{Entry, Ledger};
 use crate::service::{Service, ServiceKind};
 
 /// Minutes for which a load that was not covered stays the least to be ready for: surprises come in clusters.
-const SURPRISE_HOLD_MIN: f64 = 120.0;
+pub(super) const SURPRISE_HOLD_MIN: f64 = 120.0;
 
 /// When to move, once a need is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +73,7 @@ impl Plan {
         tick_s: f64,
         tick: usize,
         startup_ticks: usize,
+        surprise_ticks: usize,
     ) -> Entry {
         let ready = self.serving.push(tick, self.wanted, startup_ticks);
         let entry = self.serve(service, load, tick_s, ready);
@@ -80,7 +81,7 @@ impl Plan {
         if load > f64::from(ready) * service.capacity_rps() {
             let needed = (load / service.capacity_rps()).ceil() as u32;
             let kept = if self.bitten.1 > 0 { self.bitten.0 } else { 0 };
-            self.bitten = (needed.max(kept), (SURPRISE_HOLD_MIN * 60.0 / tick_s) as usize);
+            self.bitten = (needed.max(kept), surprise_ticks);
         } else {
             self.bitten.1 = self.bitten.1.saturating_sub(1);
         }

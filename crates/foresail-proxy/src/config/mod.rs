@@ -1,0 +1,190 @@
+//! The settings of a proxy: safe defaults, ranges in every field's documentation.
+
+mod deadlines;
+mod health;
+mod limits;
+mod listen;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use foresail_route::{BalancerKind, RetryBudgetConfig};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+pub use deadlines::Deadlines;
+pub use health::{ActiveCheck, HealthConfig};
+pub use limits::{Admission, Limits};
+pub use listen::{CertificatePair, Endpoint, ListenConfig, TlsConfig, UpstreamTls};
+
+use crate::Error;
+use crate::error::check;
+
+/// Everything a proxy needs to know besides its endpoints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxyConfig {
+    /// Where to listen; at least one. Default: a free port of the loopback address.
+    pub listen: Vec<ListenConfig>,
+    /// Threads, 1 to 1024, each with a runtime, listeners and upstream connections of its own; 0 (the default) is one per
+    /// core.
+    pub workers: usize,
+    /// How endpoints are chosen.
+    pub balancer: BalancerKind,
+    /// Sizes that are refused beyond.
+    pub limits: Limits,
+    /// Times that are cut off beyond.
+    pub deadlines: Deadlines,
+    /// Second attempts.
+    pub retry: RetryConfig,
+    /// What keeps a sick endpoint out.
+    pub health: HealthConfig,
+    /// Peers whose `X-Forwarded-*`, `X-Request-Id` and PROXY headers are believed, as networks such as `10.0.0.0/8`.
+    pub trusted_proxies: Vec<IpNet>,
+    /// A line per request, if wanted.
+    pub access_log: Option<AccessLog>,
+    /// How much is let in at once.
+    pub admission: Admission,
+    /// A request that takes longer than this, to its last byte, is counted late; `1ms` to `1h`, default `250ms`.
+    #[serde(with = "foresail_route::duration")]
+    pub late_after: Duration,
+}
+
+impl Default for ProxyConfig {
+    fn default() -> Self {
+        Self {
+            listen: vec![ListenConfig::default()],
+            workers: 0,
+            balancer: BalancerKind::default(),
+            limits: Limits::default(),
+            deadlines: Deadlines::default(),
+            retry: RetryConfig::default(),
+            health: HealthConfig::default(),
+            trusted_proxies: Vec::new(),
+            access_log: None,
+            admission: Admission::default(),
+            late_after: Duration::from_millis(250),
+        }
+    }
+}
+
+impl ProxyConfig {
+    /// # Errors
+    /// [`Error::OutOfRange`] or [`Error::Route`], naming the field that is out of its range.
+    pub fn check(&self) -> Result<(), Error> {
+        check(!self.listen.is_empty(), "listen", "empty", "at least one address")?;
+        check(self.workers <= 1024, "workers", self.workers, "0 to 1024")?;
+        check_duration(
+            self.late_after,
+            "late_after",
+            Duration::from_millis(1),
+            Duration::from_secs(3600),
+            "1ms to 1h",
+        )?;
+        self.balancer.check()?;
+        self.limits.check()?;
+        self.deadlines.check()?;
+        self.retry.check()?;
+        self.health.check()?;
+        self.admission.check()?;
+        self.access_log.as_ref().map_or(Ok(()), AccessLog::check)
+    }
+}
+
+/// Second attempts for requests that may be repeated: idempotent methods without a body. A request of which nothing was
+/// sent (the connection was refused or already gone) is repeated whatever its method.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryConfig {
+    /// Attempts after the first, 0 to 10, never twice at one endpoint while another is there.
+    pub attempts: u32,
+    /// Whether an answer of 502, 503 or 504 is retried, not only a broken connection.
+    pub on_gateway_errors: bool,
+    /// What share of the traffic retries may add.
+    pub budget: RetryBudgetConfig,
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self { attempts: 1, on_gateway_errors: true, budget: RetryBudgetConfig::default() }
+    }
+}
+
+impl RetryConfig {
+    fn check(&self) -> Result<(), Error> {
+        check(self.attempts <= 10, "retry.attempts", self.attempts, "0 to 10")?;
+        Ok(self.budget.check()?)
+    }
+}
+
+/// Where and how requests are logged. Lines are written by a thread of their own; when it falls behind, lines are dropped
+/// and counted rather than requests delayed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessLog {
+    /// The file lines are appended to. It is opened again when it has been moved away.
+    pub path: PathBuf,
+    /// How a line looks.
+    #[serde(default)]
+    pub format: LogFormat,
+    /// Lines that may wait for the writer, 16 to 1000000.
+    #[serde(default = "default_buffer")]
+    pub buffer: usize,
+}
+
+fn default_buffer() -> usize {
+    8192
+}
+
+impl AccessLog {
+    fn check(&self) -> Result<(), Error> {
+        check((16..=1_000_000).contains(&self.buffer), "access_log.buffer", self.buffer, "16 to 1000000")
+    }
+}
+
+/// How a line of the access log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// An object a line.
+    #[default]
+    Json,
+    /// Apache's combined format.
+    Combined,
+}
+
+pub(crate) fn check_duration(
+    value: Duration,
+    key: &'static str,
+    least: Duration,
+    most: Duration,
+    range: &'static str,
+) -> Result<(), Error> {
+    check((least..=most).contains(&value), key, format!("{value:?}"), range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_in_range_and_survive_a_round_trip() {
+        let config = ProxyConfig::default();
+        config.check().unwrap();
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<ProxyConfig>(&text).unwrap(), config);
+        assert_eq!(serde_json::from_str::<ProxyConfig>("{}").unwrap(), config);
+    }
+
+    #[test]
+    fn errors_name_key_value_and_range() {
+        let check = |text: &str, expected: &str| {
+            let error = serde_json::from_str::<ProxyConfig>(text).unwrap().check().unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        };
+        check(r#"{"workers":5000}"#, "workers is 5000, accepted is 0 to 1024");
+        check(r#"{"deadlines":{"header":"0s"}}"#, "deadlines.header is 0ns, accepted is 100ms to 10m");
+        check(r#"{"retry":{"attempts":11}}"#, "retry.attempts is 11, accepted is 0 to 10");
+        assert!(serde_json::from_str::<ProxyConfig>(r#"{"colour":1}"#).is_err());
+    }
+}

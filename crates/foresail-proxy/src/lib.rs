@@ -1,0 +1,66 @@
+//! The data plane: an HTTP reverse proxy on hyper, one single-threaded runtime per core.
+//!
+//! Each worker has listeners (`SO_REUSEPORT`), upstream connections, a balancer and counters of its own; what they share
+//! are snapshots and the atomics of the endpoints, so a request waits for no lock. Which endpoint answers is decided by
+//! `foresail-route`; this crate moves the bytes and keeps everybody to their deadlines.
+//!
+//! ```
+//! use std::time::Duration;
+//! use foresail_proxy::{Endpoint, Proxy, ProxyConfig};
+//!
+//! let web = Endpoint { id: "web-1".into(), address: ([127, 0, 0, 1], 8080).into(), weight: 1.0, tls: None };
+//! let config = ProxyConfig { workers: 1, ..ProxyConfig::default() };
+//! let proxy = Proxy::start(config, vec![web])?;
+//! assert_eq!(proxy.addresses().len(), 1);
+//! assert_eq!(proxy.stats().arrivals, 0);
+//! proxy.shutdown(Duration::from_secs(5));
+//! # Ok::<(), foresail_proxy::Error>(())
+//! ```
+
+mod access_log;
+mod admit;
+mod answer;
+mod body;
+mod clock;
+pub mod config;
+mod connection;
+mod counters;
+mod error;
+mod exchange;
+mod fleet;
+mod forwarded;
+mod gate;
+mod histogram;
+mod listen;
+mod pool;
+mod proxy;
+mod proxy_protocol;
+mod queue;
+mod request;
+mod scan;
+mod serve;
+mod shared;
+mod stats;
+mod stream;
+mod supervisor;
+mod tls;
+mod trace_context;
+mod tunnel;
+mod watch;
+mod worker;
+
+/// Parsers of outside bytes, open to fuzzing.
+pub mod parse {
+    pub use crate::forwarded::walk as forwarded_client;
+    pub use crate::proxy_protocol::{Header as ProxyHeader, parse as proxy_header};
+    pub use crate::scan::{Passed, Refusal, Scanner};
+    pub use crate::trace_context::is_sound as is_sound_traceparent;
+}
+
+pub use config::{AccessLog, Admission, Deadlines, Endpoint, HealthConfig, Limits, ListenConfig, ProxyConfig};
+pub use config::{LogFormat, RetryConfig, TlsConfig, UpstreamTls};
+pub use error::Error;
+pub use foresail_route::BalancerKind;
+pub use histogram::Histogram;
+pub use proxy::Proxy;
+pub use stats::{EndpointState, EndpointStats, ProxyStats};

@@ -1,0 +1,290 @@
+//! The proxy as its owner sees it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::time::{sleep, sleep_until, timeout};
+
+use crate::access_log::{self, LogSender};
+use crate::config::UpstreamTls;
+use crate::connection::Kind;
+use crate::shared::{Phase, Shared};
+use crate::supervisor::{self, Certificates};
+use crate::tls::{ClientTls, ServerTls};
+use crate::worker::Worker;
+use crate::{Endpoint, Error, ProxyConfig, ProxyStats, clock, listen};
+
+/// How often idle upstream connections are looked through.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// A running reverse proxy. Dropping it stops it at once; [`shutdown`](Self::shutdown) lets requests finish.
+#[derive(Debug)]
+pub struct Proxy {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    certificates: Certificates,
+    threads: Vec<JoinHandle<()>>,
+    /// TLS towards endpoints, by its settings; also keeps changes of the set one at a time.
+    client_tls: Mutex<BTreeMap<UpstreamTls, Arc<ClientTls>>>,
+}
+
+impl Proxy {
+    /// Starts the threads; when this returns, connections are accepted.
+    ///
+    /// # Errors
+    /// Any [`Error`]: settings out of range, addresses taken, certificates that are no good, an id given twice.
+    #[expect(clippy::needless_pass_by_value, reason = "the owner has no further use for either")]
+    pub fn start(config: ProxyConfig, endpoints: Vec<Endpoint>) -> Result<Self, Error> {
+        config.check()?;
+        let workers = match config.workers {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            some => some,
+        };
+        let mut client_tls = BTreeMap::new();
+        let mut ids = BTreeSet::new();
+        for endpoint in &endpoints {
+            if !ids.insert(&endpoint.id) {
+                return Err(Error::DuplicateEndpoint(endpoint.id.clone()));
+            }
+            if let Some(tls) = &endpoint.tls {
+                client_tls.insert(tls.clone(), Arc::new(ClientTls::load(tls)?));
+            }
+        }
+        let (mut addresses, mut certificates, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
+        let mut sockets: Vec<Vec<(StdListener, Kind)>> = (0..workers).map(|_| Vec::new()).collect();
+        let stamps = config.listen.iter().filter_map(|l| l.tls.as_ref()).map(supervisor::stamp).collect();
+        for listen in &config.listen {
+            let tls = listen.tls.as_ref().map(ServerTls::load).transpose()?.map(Arc::new);
+            certificates.extend(listen.tls.clone().zip(tls.clone()));
+            kinds.push(Kind { tls, proxy_protocol: listen.proxy_protocol });
+        }
+        for (listen, kind) in config.listen.iter().zip(&kinds) {
+            let (address, listeners) = listen::bind(listen, workers)?;
+            addresses.push(address);
+            for (own, listener) in sockets.iter_mut().zip(listeners) {
+                own.push((listener, kind.clone()));
+            }
+        }
+        let mut threads = Vec::new();
+        let mut log = None;
+        if let Some(settings) = &config.access_log {
+            let (sender, thread) = access_log::start(settings)?;
+            log = Some(sender);
+            threads.push(thread);
+        }
+        let shared = Arc::new(Shared::new(config, workers));
+        let mut proxy = Self {
+            shared: Arc::clone(&shared),
+            addresses,
+            certificates: certificates.clone(),
+            threads,
+            client_tls: Mutex::new(client_tls),
+        };
+        proxy.set_endpoints(endpoints.clone());
+        for (index, sockets) in sockets.into_iter().enumerate() {
+            let (shared, log) = (Arc::clone(&shared), log.clone());
+            proxy.spawn(format!("proxy-{index}"), move || work(index, &shared, log, sockets))?;
+        }
+        let supervised = Arc::clone(&shared);
+        proxy.spawn("proxy-supervisor".to_owned(), move || {
+            on_this_thread(async move { supervisor::run(supervised, certificates, stamps).await });
+        })?;
+        Ok(proxy)
+    }
+
+    fn spawn(&mut self, name: String, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let thread = std::thread::Builder::new().name(name).spawn(run).map_err(Error::Worker)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Where it listens, in the order of the settings, with the ports that were found free.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.clone()
+    }
+
+    /// Brings the endpoints to this set. Those that keep id, address and TLS keep their statistics and connections; those
+    /// that are gone get no new requests and finish what they have. Of two with one id the first counts; one whose
+    /// authorities cannot be read is left out.
+    #[expect(clippy::needless_pass_by_value, reason = "the set is handed over")]
+    pub fn set_endpoints(&self, endpoints: Vec<Endpoint>) {
+        let mut client_tls = self.client_tls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wanted: Vec<Endpoint> = Vec::with_capacity(endpoints.len());
+        for endpoint in &endpoints {
+            if wanted.iter().any(|earlier| earlier.id == endpoint.id) {
+                tracing::warn!(endpoint = endpoint.id, "given twice, the first counts");
+                continue;
+            }
+            if let Some(tls) = &endpoint.tls
+                && !client_tls.contains_key(tls)
+            {
+                match ClientTls::load(tls) {
+                    Ok(loaded) => {
+                        client_tls.insert(tls.clone(), Arc::new(loaded));
+                    }
+                    Err(error) => {
+                        tracing::error!(endpoint = endpoint.id, %error, "left out");
+                        continue;
+                    }
+                }
+            }
+            wanted.push(endpoint.clone());
+        }
+        client_tls.retain(|tls, _| wanted.iter().any(|e| e.tls.as_ref() == Some(tls)));
+        self.shared.fleets.replace(&wanted, &client_tls, self.shared.ms_at(clock::now()));
+        self.shared.ring_all();
+        self.shared.alarm.notify_one();
+    }
+
+    /// What has been counted so far. Costs some µs per worker and endpoint.
+    pub fn stats(&self) -> ProxyStats {
+        let mut stats = ProxyStats::default();
+        self.shared.counters.iter().for_each(|counters| counters.add_to(&mut stats));
+        stats.queued = self.shared.queued.load(Ordering::Relaxed) as u64;
+        let now_ms = self.shared.ms_at(clock::now());
+        let fleet = self.shared.fleets.load();
+        let draining = fleet.draining.iter().filter(|slot| slot.in_flight.load(Ordering::Relaxed) > 0);
+        stats.endpoints = fleet.slots.iter().chain(draining).map(|slot| slot.stats(now_ms)).collect();
+        stats
+    }
+
+    /// Requests in flight at the endpoint named `id`, counting those that drain; 0 if there is none.
+    pub fn in_flight(&self, id: &str) -> usize {
+        let fleet = self.shared.fleets.load();
+        let named = fleet.slots.iter().chain(&fleet.draining).filter(|slot| slot.id == id);
+        named.map(|slot| slot.in_flight.load(Ordering::Acquire) as usize).sum()
+    }
+
+    /// Takes over new settings: balancer, limits, deadlines, retries, health, trusted proxies and admission hold from the
+    /// next request or connection on, and certificates are read again.
+    ///
+    /// # Errors
+    /// [`Error::NeedsRestart`] if listeners, workers or the access log differ; any other if the settings or the
+    /// certificates are no good. Nothing changes then.
+    pub fn reload(&self, config: ProxyConfig) -> Result<(), Error> {
+        config.check()?;
+        let old = self.shared.config();
+        for (same, what) in [
+            (config.listen == old.listen, "listen"),
+            (config.workers == old.workers, "workers"),
+            (config.access_log == old.access_log, "access_log"),
+        ] {
+            if !same {
+                return Err(Error::NeedsRestart(what));
+            }
+        }
+        for (settings, _) in &self.certificates {
+            ServerTls::load(settings)?;
+        }
+        for (settings, tls) in &self.certificates {
+            tls.reload(settings)?;
+        }
+        self.shared.set_config(config);
+        self.shared.ring_all();
+        Ok(())
+    }
+
+    /// Accepts no more, lets requests finish for at most `grace`, then ends all that is left and waits for the threads.
+    pub fn shutdown(mut self, grace: Duration) {
+        self.stop(grace);
+    }
+
+    fn stop(&mut self, grace: Duration) {
+        self.shared.drain(grace);
+        for thread in self.threads.drain(..).rev() {
+            if thread.join().is_err() {
+                tracing::error!("a proxy thread has panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.stop(Duration::ZERO);
+    }
+}
+
+fn on_this_thread(future: impl Future<Output = ()>) {
+    let mut builder = Builder::new_current_thread();
+    match builder.enable_io().enable_time().build_local(LocalOptions::default()) {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => tracing::error!(%error, "a proxy thread has no runtime"),
+    }
+}
+
+/// A worker's thread.
+fn work(index: usize, shared: &Arc<Shared>, log: Option<LogSender>, sockets: Vec<(StdListener, Kind)>) {
+    on_this_thread(async move {
+        let worker = Rc::new(Worker::new(index, Arc::clone(shared), log));
+        let mut accepting = Vec::with_capacity(sockets.len());
+        for (socket, kind) in sockets {
+            match TcpListener::from_std(socket) {
+                Ok(listener) => {
+                    accepting.push(tokio::task::spawn_local(listen::accept(Rc::clone(&worker), listener, kind)));
+                }
+                Err(error) => tracing::error!(%error, "a worker cannot listen"),
+            }
+        }
+        drop(tokio::task::spawn_local(keep_house(Rc::clone(&worker))));
+        // They end when the proxy drains, and have let in by then whoever was at the door.
+        for accepting in accepting {
+            let _ = accepting.await;
+        }
+        let mut phase = shared.phase.subscribe();
+        let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+        drain(&worker).await;
+    });
+}
+
+/// Answers the bell and sweeps, for as long as the worker lives.
+async fn keep_house(worker: Rc<Worker>) {
+    let bell = &worker.shared.doors[worker.index].bell;
+    loop {
+        tokio::select! {
+            () = bell.notified() => {
+                worker.fleet();
+                worker.queue.wake_front();
+            }
+            () = sleep(SWEEP) => {}
+        }
+        worker.sweep(clock::now());
+    }
+}
+
+/// Waits until all connections have ended or the time is over.
+async fn drain(worker: &Rc<Worker>) {
+    let mut phase = worker.shared.phase.subscribe();
+    worker.drain_connections(false);
+    let unused = clock::now() + worker.unused_grace();
+    let mut is_unused_drained = false;
+    while !worker.is_deserted() {
+        let Phase::Draining(until) = *phase.borrow_and_update() else { return };
+        if clock::now() >= until {
+            break;
+        }
+        tokio::select! {
+            () = worker.deserted() => {}
+            () = sleep_until(until.into()) => {}
+            _ = phase.changed() => {}
+            () = sleep_until(unused.into()), if !is_unused_drained => {
+                worker.drain_connections(true);
+                is_unused_drained = true;
+            }
+        }
+    }
+    worker.kill_connections();
+    let _ = timeout(Duration::from_millis(200), async {
+        while !worker.is_deserted() {
+            worker.deserted().await;
+        }
+    })
+    .await;
+}

@@ -1,0 +1,108 @@
+//! What all threads of a proxy share. Request paths read snapshots and write to their own counters; nothing here is
+//! locked on their way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, watch};
+
+use crate::ProxyConfig;
+use crate::clock;
+use crate::counters::Counters;
+use crate::fleet::Fleets;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) started: Instant,
+    pub(crate) fleets: Fleets,
+    config: ArcSwap<ProxyConfig>,
+    config_generation: AtomicU64,
+    /// One per worker.
+    pub(crate) counters: Vec<Counters>,
+    pub(crate) doors: Vec<Door>,
+    /// Requests that wait, all workers together.
+    pub(crate) queued: AtomicUsize,
+    /// Client connections, all workers together.
+    pub(crate) connections: AtomicUsize,
+    /// An endpoint has failed so often in a row that the supervisor should look.
+    pub(crate) alarm: Notify,
+    pub(crate) phase: watch::Sender<Phase>,
+}
+
+/// How a worker is told that an endpoint may have become free.
+#[derive(Debug, Default)]
+pub(crate) struct Door {
+    pub(crate) waiting: AtomicUsize,
+    pub(crate) bell: Notify,
+}
+
+/// What the proxy is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Running,
+    /// No new connections; requests may finish until then.
+    Draining(Instant),
+}
+
+impl Shared {
+    pub(crate) fn new(config: ProxyConfig, workers: usize) -> Self {
+        Self {
+            started: clock::now(),
+            fleets: Fleets::new(workers),
+            config: ArcSwap::from_pointee(config),
+            config_generation: AtomicU64::new(1),
+            counters: (0..workers).map(|_| Counters::new()).collect(),
+            doors: (0..workers).map(|_| Door::default()).collect(),
+            queued: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            alarm: Notify::new(),
+            phase: watch::Sender::new(Phase::Running),
+        }
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.counters.len()
+    }
+
+    pub(crate) fn config(&self) -> Arc<ProxyConfig> {
+        self.config.load_full()
+    }
+
+    #[inline]
+    pub(crate) fn config_generation(&self) -> u64 {
+        self.config_generation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_config(&self, config: ProxyConfig) {
+        self.config.store(Arc::new(config));
+        self.config_generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Milliseconds since the proxy started.
+    pub(crate) fn ms_at(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.started).as_millis() as u64
+    }
+
+    /// Lets every worker look again whether an endpoint is free and whether the set has changed.
+    pub(crate) fn ring_all(&self) {
+        for door in &self.doors {
+            door.bell.notify_one();
+        }
+    }
+
+    pub(crate) fn drain(&self, grace: Duration) {
+        let until = clock::now() + grace;
+        self.phase.send_if_modified(|phase| {
+            let sooner = match *phase {
+                Phase::Running => true,
+                Phase::Draining(earlier) => until < earlier,
+            };
+            if sooner {
+                *phase = Phase::Draining(until);
+            }
+            sooner
+        });
+    }
+}

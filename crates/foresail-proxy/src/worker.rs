@@ -1,0 +1,261 @@
+//! One thread's view of the proxy: its copies of the snapshots, its pools, its balancer, its queue.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use foresail_core::SeededRng;
+use foresail_route::{Balancer, BalancerKind, RetryBudget};
+use hyper::header::HeaderValue;
+use tokio::sync::Notify;
+
+use crate::ProxyConfig;
+use crate::access_log::LogSender;
+use crate::counters::Counters;
+use crate::pool::LocalEndpoint;
+use crate::queue::WaitQueue;
+use crate::shared::Shared;
+use crate::watch::Watch;
+
+pub(crate) struct Worker {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) log: Option<LogSender>,
+    rng: RefCell<SeededRng>,
+    config: RefCell<Rc<ProxyConfig>>,
+    config_generation: Cell<u64>,
+    fleet: RefCell<Rc<LocalFleet>>,
+    pub(crate) balancer: RefCell<Box<dyn Balancer>>,
+    pub(crate) budget: RefCell<RetryBudget>,
+    pub(crate) queue: WaitQueue,
+    connections: RefCell<BTreeMap<u64, Rc<Watch>>>,
+    next_connection: Cell<u64>,
+    per_client: RefCell<BTreeMap<IpAddr, usize>>,
+    guests: Cell<usize>,
+    left: Notify,
+    is_draining: Cell<bool>,
+}
+
+/// How long a connection over which no request has come yet is left open in a drain: its first one may be on its way.
+const UNUSED: Duration = Duration::from_secs(1);
+
+/// The endpoints with this worker's connections to them.
+pub(crate) struct LocalFleet {
+    pub(crate) generation: u64,
+    pub(crate) endpoints: Vec<Rc<LocalEndpoint>>,
+}
+
+impl Worker {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>, log: Option<LogSender>) -> Self {
+        let config = Rc::new(ProxyConfig::clone(&shared.config()));
+        // The hasher's keys are the one source of entropy that the standard library offers.
+        let seed = RandomState::new().hash_one(index);
+        Self {
+            index,
+            log,
+            rng: RefCell::new(SeededRng::seed_from_u64(seed)),
+            balancer: RefCell::new(config.balancer.build(index as u64)),
+            budget: RefCell::new(RetryBudget::new(config.retry.budget, 0)),
+            config_generation: Cell::new(shared.config_generation()),
+            config: RefCell::new(config),
+            fleet: RefCell::new(Rc::new(LocalFleet { generation: 0, endpoints: Vec::new() })),
+            queue: WaitQueue::default(),
+            connections: RefCell::new(BTreeMap::new()),
+            next_connection: Cell::new(0),
+            per_client: RefCell::new(BTreeMap::new()),
+            guests: Cell::new(0),
+            left: Notify::new(),
+            is_draining: Cell::new(false),
+            shared,
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters[self.index]
+    }
+
+    pub(crate) fn random(&self) -> u64 {
+        self.rng.borrow_mut().next_u64()
+    }
+
+    /// 128 random bits in hexadecimal.
+    pub(crate) fn fresh_id(&self) -> HeaderValue {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 32];
+        let words = [self.random(), self.random()];
+        for (i, byte) in words.iter().flat_map(|word| word.to_be_bytes()).enumerate() {
+            text[2 * i] = DIGITS[usize::from(byte >> 4)];
+            text[2 * i + 1] = DIGITS[usize::from(byte & 15)];
+        }
+        HeaderValue::from_bytes(&text).expect("hexadecimal digits are visible ASCII")
+    }
+
+    /// The present settings.
+    pub(crate) fn config(&self) -> Rc<ProxyConfig> {
+        let generation = self.shared.config_generation();
+        if generation != self.config_generation.get() {
+            let fresh = Rc::new(ProxyConfig::clone(&self.shared.config()));
+            let old = self.config.replace(Rc::clone(&fresh));
+            self.config_generation.set(generation);
+            if old.balancer != fresh.balancer {
+                *self.balancer.borrow_mut() = fresh.balancer.build(self.index as u64);
+            }
+            if old.retry.budget != fresh.retry.budget {
+                *self.budget.borrow_mut() = RetryBudget::new(fresh.retry.budget, 0);
+            }
+        }
+        Rc::clone(&self.config.borrow())
+    }
+
+    /// The present endpoints. Connections to those that stay are kept.
+    pub(crate) fn fleet(&self) -> Rc<LocalFleet> {
+        if self.shared.fleets.generation() != self.fleet.borrow().generation {
+            let fresh = self.shared.fleets.load();
+            let old = Rc::clone(&self.fleet.borrow());
+            let local = |slot: &Arc<crate::fleet::Slot>| {
+                let kept = old.endpoints.iter().find(|e| Arc::ptr_eq(&e.slot, slot));
+                kept.map_or_else(|| Rc::new(LocalEndpoint::new(Arc::clone(slot))), Rc::clone)
+            };
+            let endpoints = fresh.slots.iter().map(local).collect();
+            *self.fleet.borrow_mut() = Rc::new(LocalFleet { generation: fresh.generation, endpoints });
+        }
+        Rc::clone(&self.fleet.borrow())
+    }
+
+    /// Lets a connection in at the door; whether it may stay is decided by [`enter`](Self::enter).
+    pub(crate) fn welcome(self: &Rc<Self>) -> Guest {
+        self.guests.set(self.guests.get() + 1);
+        Guest { worker: Rc::clone(self) }
+    }
+
+    /// Takes in a client connection, unless there are too many.
+    pub(crate) fn enter(self: &Rc<Self>) -> Option<Entered> {
+        if self.shared.connections.fetch_add(1, Ordering::Relaxed) >= self.config().limits.connections {
+            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        self.counters().accepted.increment();
+        let number = self.next_connection.get();
+        self.next_connection.set(number + 1);
+        Some(Entered { worker: Rc::clone(self), number, counted: None })
+    }
+
+    /// Lets connections finish their requests, then close; those that have had none only if `unused`.
+    pub(crate) fn drain_connections(&self, unused: bool) {
+        self.is_draining.set(true);
+        let connections = self.connections.borrow();
+        connections.values().filter(|watch| unused || watch.is_used()).for_each(|watch| watch.drain());
+    }
+
+    /// Whether connections should end after the request that they are at.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.get()
+    }
+
+    pub(crate) fn unused_grace(&self) -> Duration {
+        UNUSED
+    }
+
+    /// Whether no client connection is left.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.guests.get() == 0
+    }
+
+    /// Waits for a connection to end.
+    pub(crate) async fn deserted(&self) {
+        self.left.notified().await;
+    }
+
+    pub(crate) fn kill_connections(&self) {
+        self.connections.borrow().values().for_each(|watch| watch.kill());
+    }
+
+    /// Closes upstream connections that have been idle too long or belong to nobody any more.
+    pub(crate) fn sweep(&self, now: Instant) {
+        let config = self.config();
+        for endpoint in &self.fleet().endpoints {
+            endpoint.sweep(now, config.deadlines.upstream_idle);
+        }
+    }
+
+    /// What ties this request to an endpoint, if the balancer asks.
+    pub(crate) fn hash(
+        &self,
+        config: &ProxyConfig,
+        client: IpAddr,
+        parts: &hyper::http::request::Parts,
+    ) -> Option<u64> {
+        use foresail_route::HashKey;
+        let BalancerKind::RingHash { key, .. } = &config.balancer else { return None };
+        match key {
+            HashKey::ClientAddress => Some(crate::fleet::fnv1a(client.to_string().as_bytes())),
+            HashKey::Path => Some(crate::fleet::fnv1a(parts.uri.path().as_bytes())),
+            HashKey::Header(name) => parts.headers.get(name).map(|v| crate::fleet::fnv1a(v.as_bytes())),
+            _ => None,
+        }
+    }
+}
+
+/// A connection for whose end a drain waits.
+pub(crate) struct Guest {
+    worker: Rc<Worker>,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.worker.guests.set(self.worker.guests.get() - 1);
+        self.worker.left.notify_one();
+    }
+}
+
+/// A client connection that has been counted in; counts itself out.
+pub(crate) struct Entered {
+    worker: Rc<Worker>,
+    number: u64,
+    counted: Option<IpAddr>,
+}
+
+impl Entered {
+    /// Counts the connection as one of `client`'s; false if that has too many.
+    pub(crate) fn belongs_to(&mut self, client: IpAddr) -> bool {
+        let most = self.worker.config().limits.connections_per_client;
+        if most == 0 {
+            return true;
+        }
+        let mut per_client = self.worker.per_client.borrow_mut();
+        let count = per_client.entry(client).or_insert(0);
+        if *count >= most.div_ceil(self.worker.shared.workers()) {
+            return false;
+        }
+        *count += 1;
+        self.counted = Some(client);
+        true
+    }
+
+    /// Makes the connection reachable for a drain.
+    pub(crate) fn register(&self, watch: &Rc<Watch>) {
+        self.worker.connections.borrow_mut().insert(self.number, Rc::clone(watch));
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.worker.connections.borrow_mut().remove(&self.number);
+        self.worker.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.worker.counters().closed.increment();
+        if let Some(client) = self.counted {
+            let mut per_client = self.worker.per_client.borrow_mut();
+            if let Some(count) = per_client.get_mut(&client) {
+                *count -= 1;
+                if *count == 0 {
+                    per_client.remove(&client);
+                }
+            }
+        }
+    }
+}

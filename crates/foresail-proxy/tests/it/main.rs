@@ -1,0 +1,20 @@
+//! A proxy between real sockets: clients and endpoints live in the test, on the loopback address.
+
+#[cfg(test)]
+mod deadlines;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod edges;
+#[cfg(test)]
+mod forwarding;
+#[cfg(test)]
+mod health;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod smuggling;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tls;

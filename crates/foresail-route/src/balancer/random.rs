@@ -1,0 +1,23 @@
+//! At random, by weight.
+
+use super::{Balancer, Pick};
+use crate::Endpoints;
+
+pub(super) struct Random;
+
+impl Balancer for Random {
+    fn pick(&mut self, endpoints: &dyn Endpoints, pick: Pick) -> Option<usize> {
+        let available = || (0..endpoints.count()).map(|i| (i, endpoints.view(i))).filter(|(_, v)| v.available);
+        let total: f64 = available().map(|(_, v)| v.weight).sum();
+        let mut left = (pick.random >> 11) as f64 / (1_u64 << 53) as f64 * total;
+        let mut last = None;
+        for (index, view) in available() {
+            last = Some(index);
+            left -= view.weight;
+            if left < 0.0 {
+                break;
+            }
+        }
+        last
+    }
+}

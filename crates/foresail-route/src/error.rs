@@ -1,0 +1,23 @@
+//! What can be wrong with a routing setting.
+
+/// Causes of refusal in routing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting out of its range.
+    #[error("{key} is {value}, accepted is {range}")]
+    OutOfRange {
+        /// Its key.
+        key: &'static str,
+        /// The value given.
+        value: String,
+        /// What is accepted.
+        range: &'static str,
+    },
+}
+
+/// Refuses `value` unless `accepted`.
+#[expect(clippy::needless_pass_by_value, reason = "numbers are handed over as they are")]
+pub(crate) fn check(accepted: bool, key: &'static str, value: impl ToString, range: &'static str) -> Result<(), Error> {
+    if accepted { Ok(()) } else { Err(Error::OutOfRange { key, value: value.to_string(), range }) }
+}

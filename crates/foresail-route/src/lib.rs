@@ -1,0 +1,34 @@
+//! Which endpoint answers a request, decided purely: no clock, no lock, no socket.
+//!
+//! A [`Balancer`] is handed what is known of each endpoint (a [`View`]) and 64 random bits, and names an index. Around it
+//! stand what shapes those views: [`LatencyEwma`], [`FailureRate`], [`SlowStart`] weights and [`Outliers`], which ejects
+//! endpoints that fail and lets them back; and [`RetryBudget`], which keeps retries from feeding an overload.
+//!
+//! ```
+//! use foresail_route::{Balancer, BalancerKind, Pick, View};
+//!
+//! let mut balancer = BalancerKind::LeastRequest { choices: 2 }.build(7);
+//! let idle = View { in_flight: 0, ..View::default() };
+//! let busy = View { in_flight: 9, ..View::default() };
+//! let views = [busy, idle];
+//! assert_eq!(balancer.pick(&views.as_slice(), Pick { random: 42, hash: None }), Some(1));
+//! let gone = View { available: false, ..idle };
+//! assert_eq!(balancer.pick(&[gone].as_slice(), Pick { random: 42, hash: None }), None);
+//! ```
+
+mod balancer;
+pub mod duration;
+mod error;
+mod estimate;
+mod outlier;
+mod retry_budget;
+mod slow_start;
+mod view;
+
+pub use balancer::{Balancer, BalancerKind, HashKey, Pick};
+pub use error::Error;
+pub use estimate::{FailureRate, LatencyEwma};
+pub use outlier::{OutlierConfig, Outliers, Sample, Standing, is_panic};
+pub use retry_budget::{RetryBudget, RetryBudgetConfig};
+pub use slow_start::SlowStart;
+pub use view::{Endpoints, View};

@@ -1,0 +1,48 @@
+// Endpoints and what they serve.
+
+import { capital, card, chip, h, put, table, tile } from "./dom.js";
+import { number, percent, plural, span } from "./format.js";
+
+const TONES = { ready: "good", "slow start": "note", starting: "note", ejected: "bad", unhealthy: "bad", "backing off": "bad", draining: "plain", stopping: "plain" };
+
+export function mount(root, context) {
+  const tiles = { rate: tile("Arriving"), good: tile("Completed"), failed: tile("Failed"), late: tile("Late"), queue: tile("In flight"), paid: tile("Paid for") };
+  const endpoints = h("div");
+  const capacity = h("div");
+  root.replaceChildren(h("dl", { class: "tiles" }, Object.values(tiles).map((t) => t.node)), card("Endpoints", endpoints), card("Capacity and start-up", capacity));
+
+  function update(view) {
+    const s = view.served;
+    const of = (count) => percent(s.arrivals ? count / s.arrivals : 0);
+    tiles.rate.set(number(view.load_rps, 0) + " rps", `${number(s.arrivals)} since start`);
+    tiles.good.set(of(s.completed), number(s.completed));
+    tiles.failed.set(of(s.failed + s.rejected), `${number(s.failed)} upstream, ${number(s.rejected)} refused, ${plural(s.retries, "retry", "retries")}`, s.failed + s.rejected > s.arrivals * 0.01 ? "bad" : "");
+    tiles.late.set(of(s.late), `p50 ${number(s.p50_ms, 0)} ms, p99 ${number(s.p99_ms, 0)} ms`, s.late > s.arrivals * 0.01 ? "bad" : "");
+    tiles.queue.set(number(s.in_flight), `${number(s.queued)} waiting`);
+    tiles.paid.set(number(s.replica_seconds / 3600, 1) + " h", "replica-hours since start");
+    put(endpoints, JSON.stringify(view.endpoints), () => table("Endpoints",
+      [["endpoint"], ["state"], ["share", "n"], ["in flight", "n"], ["latency", "n"], ["p99", "n"], ["completed", "n"], ["failed", "n"], ["ejected", "n"]],
+      view.endpoints.map((e) => [
+        h("span", {}, e.id, h("span", { class: "quiet-text small" }, " " + e.address)), chip(capital(e.state), TONES[e.state]), bar(e.share), number(e.in_flight),
+        e.latency_ms ? number(e.latency_ms, 0) + " ms" : "–", e.p99_ms === null ? "–" : number(e.p99_ms, 0) + " ms",
+        number(e.completed), number(e.failed), number(e.ejections)]),
+      "No endpoint yet."));
+    const c = view.capacity;
+    const [median, p90, measured] = view.startup;
+    put(capacity, JSON.stringify([c, view.startup]), () => h("dl", { class: "facts" },
+      fact("One replica serves", `${number(c.learned_rps)} requests a second (90 % sure of ${number(c.interval_rps[0])} to ${number(c.interval_rps[1])}), learned`),
+      fact("Configured", `${number(c.prior_rps)} requests a second, ${c.in_use ? "no longer in use" : "still in use"}`),
+      fact("Starting takes", measured ? `${span(median)} (median), ${span(p90)} for one in ten, measured ${plural(measured, "time")}` : "not measured yet"),
+      fact("Limits", `${view.limits[0]} to ${view.limits[1]} replicas`)));
+  }
+  update(context.view);
+  return { update };
+}
+
+function fact(name, value) {
+  return h("div", {}, h("dt", {}, name), h("dd", {}, value));
+}
+
+function bar(share) {
+  return h("span", { class: "share" }, h("meter", { min: 0, max: 1, value: share, "aria-label": "share" }), h("span", {}, percent(share)));
+}

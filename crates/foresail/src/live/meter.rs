@@ -1,0 +1,143 @@
+//! From the proxy's totals to what happened in a window: the load at arrival, latencies, which endpoints do not pull
+//! their weight.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use foresail_proxy::{EndpointState, EndpointStats, Histogram, ProxyStats};
+
+/// What happened between two looks at the totals.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Window {
+    /// Its length, seconds of the wall clock.
+    pub(super) seconds: f64,
+    /// Requests that arrived.
+    pub(super) arrivals: u64,
+    /// Answered without an error.
+    pub(super) completed: u64,
+    /// Failed or refused.
+    pub(super) errors: u64,
+    /// Late, failed or refused.
+    pub(super) late: u64,
+    /// More arrived than could be served: requests waited before the replicas, or were refused.
+    pub(super) saturated: bool,
+    /// Median latency, ms.
+    pub(super) p50_ms: Option<f64>,
+    /// 99th percentile of latency, ms.
+    pub(super) p99_ms: Option<f64>,
+    /// Mean latency of a typical endpoint (the median over those that answered), seconds.
+    pub(super) typical_s: Option<f64>,
+    /// Replicas' worth of work that endpoints do not do: those out of rotation count whole, slow ones by their slowness.
+    pub(super) impaired: f64,
+    /// By endpoint: share of the picks, and 99th percentile of latency, ms.
+    pub(super) endpoints: BTreeMap<String, (f64, Option<f64>)>,
+}
+
+impl Window {
+    /// Requests a second that arrived, in real time.
+    pub(super) fn arrivals_rps(&self) -> Option<f64> {
+        (self.seconds > 0.0).then(|| self.arrivals as f64 / self.seconds)
+    }
+}
+
+/// An endpoint is slow from this multiple of the typical latency on.
+const SLOW: f64 = 2.0;
+/// Answers in a window below which an endpoint's latency says nothing.
+const LEAST_ANSWERS: u64 = 5;
+
+/// The window between two looks, `seconds` of the wall clock apart.
+pub(super) fn window(before: &ProxyStats, now: &ProxyStats, seconds: f64) -> Window {
+    let latency = now.latency.since(&before.latency);
+    let rejected = now.rejected.saturating_sub(before.rejected);
+    let picks = |e: &EndpointStats| {
+        let earlier = before.endpoints.iter().find(|b| b.id == e.id);
+        let latency = earlier.map_or_else(|| e.latency.clone(), |b| e.latency.since(&b.latency));
+        (e.picks.saturating_sub(earlier.map_or(0, |b| b.picks)), latency)
+    };
+    let seen: Vec<_> = now.endpoints.iter().map(|e| (e, picks(e))).collect();
+    let all_picks: u64 = seen.iter().map(|(_, (picks, _))| picks).sum();
+    let mut means: Vec<f64> =
+        seen.iter().filter(|(_, (_, l))| l.count() >= LEAST_ANSWERS).filter_map(|(_, (_, l))| l.mean_ms()).collect();
+    means.sort_by(f64::total_cmp);
+    let typical_ms = means.get(means.len() / 2).copied();
+    let idle = |(endpoint, (_, latency)): &(&EndpointStats, (u64, Histogram))| {
+        match endpoint.state {
+            EndpointState::Ejected { .. } | EndpointState::Unhealthy => return 1.0,
+            EndpointState::Draining => return 0.0,
+            EndpointState::Healthy | EndpointState::SlowStart => {}
+        }
+        match (latency.mean_ms().filter(|_| latency.count() >= LEAST_ANSWERS), typical_ms) {
+            (Some(mean), Some(typical)) if mean > SLOW * typical => 1.0 - typical / mean,
+            _ => 0.0,
+        }
+    };
+    let impaired = seen.iter().map(idle).sum();
+    let share = |picks: u64| if all_picks > 0 { picks as f64 / all_picks as f64 } else { 0.0 };
+    Window {
+        seconds,
+        arrivals: now.arrivals.saturating_sub(before.arrivals),
+        completed: now.completed.saturating_sub(before.completed),
+        errors: now.failed.saturating_sub(before.failed) + rejected,
+        late: now.late.saturating_sub(before.late),
+        saturated: rejected > 0 || (before.queued > 0 && now.queued > 0),
+        p50_ms: latency.quantile(0.5),
+        p99_ms: latency.quantile(0.99),
+        typical_s: typical_ms.map(|ms| ms / 1_000.0),
+        impaired,
+        endpoints: seen.iter().map(|(e, (p, l))| (e.id.clone(), (share(*p), l.quantile(0.99)))).collect(),
+    }
+}
+
+/// Arrivals of the last moments, for a load that must not wait for the next tick.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    looks: VecDeque<(Duration, u64)>,
+    reach: Duration,
+}
+
+impl Pulse {
+    /// Over the last `reach`.
+    pub(super) fn over(reach: Duration) -> Self {
+        Self { looks: VecDeque::new(), reach }
+    }
+
+    /// Takes in the total of arrivals at `time` since the start.
+    pub(super) fn look(&mut self, time: Duration, arrivals: u64) {
+        self.looks.push_back((time, arrivals));
+        while self.looks.len() > 2 && self.looks.get(1).is_some_and(|l| l.0 + self.reach <= time) {
+            self.looks.pop_front();
+        }
+    }
+
+    /// Requests a second that surely arrive: two standard deviations of a Poisson count below what was counted, so that
+    /// chance alone starts nothing.
+    pub(super) fn sure_rps(&self) -> Option<f64> {
+        let ((from, before), (to, after)) = (self.looks.front()?, self.looks.back()?);
+        let seconds = to.saturating_sub(*from).as_secs_f64();
+        let count = after.saturating_sub(*before) as f64;
+        (seconds >= 0.5 * self.reach.as_secs_f64()).then(|| (count - 2.0 * count.sqrt()).max(0.0) / seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pulse_is_sure_of_a_step_within_its_reach_and_not_of_noise() {
+        let mut pulse = Pulse::over(Duration::from_millis(500));
+        assert_eq!(pulse.sure_rps(), None);
+        let mut total = 0;
+        for look in 0..50_u64 {
+            total += if look < 30 { 10 } else { 30 }; // 100 a second, then 300
+            pulse.look(Duration::from_millis(100 * look), total);
+            let sure = pulse.sure_rps();
+            match look {
+                0..3 => {}
+                3..30 => assert!(sure.is_some_and(|rps| (60.0..100.0).contains(&rps)), "{look}: {sure:?}"),
+                35.. => assert!(sure.is_some_and(|rps| (200.0..300.0).contains(&rps)), "{look}: {sure:?}"),
+                _ => {}
+            }
+        }
+    }
+}

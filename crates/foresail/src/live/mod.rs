@@ -1,0 +1,21 @@
+//! The live loop: from what is measured to decisions, orders, journal and views.
+//!
+//! What decides is [`foresail_scale::controller`] and the policies; here their inputs are gathered, their orders carried
+//! out, and everything is written down and shown.
+
+mod brain;
+pub(crate) mod config;
+mod engine;
+mod keeper;
+mod league;
+mod meter;
+mod plane;
+mod view;
+mod wiring;
+
+pub(crate) use brain::{Bare, Brain};
+pub(crate) use engine::{Engine, EngineOptions, Handle};
+pub(crate) use keeper::Keeper;
+pub(crate) use league::LeagueOptions;
+pub(crate) use plane::Plane;
+pub(crate) use wiring::{follow, rehearse};

@@ -1,0 +1,208 @@
+//! The running loops as the API sees them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use foresail_core::{Decision, Driver, JournalRecord, Reason, Replicas, Timestamp};
+use foresail_scale::NeedTable;
+use foresail_scale::controller::{Command, Direction as Way, Entry};
+use foresail_server::api::plane::{
+    Actor, Answer, AuditEntry, ControlPlane, Direction, HistoryPoint, PlaneError, Question, ServiceView, Word,
+};
+use foresail_store::JournalReader;
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
+
+use super::engine::{Handle, Said};
+use super::view::in_real_time;
+
+/// How long the loop may take to answer an operator.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Every running loop.
+pub(crate) struct Plane {
+    services: Vec<(String, Handle, Mutex<NeedTable>)>,
+    changed: watch::Receiver<u64>,
+}
+
+impl Plane {
+    /// Of the loops of these services.
+    ///
+    /// # Errors
+    /// If a late fraction is out of range.
+    pub(crate) fn new(
+        services: impl IntoIterator<Item = (String, Handle, f64)>,
+        changed: watch::Receiver<u64>,
+    ) -> anyhow::Result<Self> {
+        let with_table = |(name, handle, late_fraction): (String, Handle, f64)| {
+            let table = NeedTable::new(handle.service, late_fraction)?;
+            anyhow::Ok((name, handle, Mutex::new(table)))
+        };
+        let services = services.into_iter().map(with_table).collect::<Result<_, _>>()?;
+        Ok(Self { services, changed })
+    }
+
+    fn find(&self, service: &str) -> Result<&(String, Handle, Mutex<NeedTable>), PlaneError> {
+        let missing = || PlaneError::NotFound { what: format!("service {service:?}") };
+        self.services.iter().find(|(name, ..)| name == service).ok_or_else(missing)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn unavailable(why: impl ToString) -> PlaneError {
+    PlaneError::Unavailable { why: why.to_string() }
+}
+
+#[async_trait]
+impl ControlPlane for Plane {
+    fn services(&self) -> Vec<String> {
+        self.services.iter().map(|(name, ..)| name.clone()).collect()
+    }
+
+    fn view(&self, service: &str) -> Option<Arc<ServiceView>> {
+        self.find(service).ok().map(|(_, handle, _)| handle.view.load_full())
+    }
+
+    fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.clone()
+    }
+
+    fn history(&self, service: &str, from: Timestamp, to: Timestamp, most: usize) -> Vec<HistoryPoint> {
+        let Ok((_, handle, _)) = self.find(service) else { return Vec::new() };
+        let history = handle.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let range = history.partition_point(|p| p.time < from)..history.partition_point(|p| p.time < to);
+        let every = range.len().div_ceil(most.max(1)).max(1);
+        let skip = range.len().saturating_sub(1) % every; // the newest is always there
+        history.range(range).skip(skip).step_by(every).copied().collect()
+    }
+
+    async fn decisions(
+        &self,
+        service: &str,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<JournalRecord>, PlaneError> {
+        let (_, handle, _) = self.find(service)?;
+        let (path, tempo) = (handle.journal.clone(), handle.tempo.clone());
+        let read = move || {
+            let reader = JournalReader::<Entry>::of_entries(&path).map_err(unavailable)?;
+            let mut newest = VecDeque::with_capacity(most.min(1_000) + 1);
+            for entry in reader {
+                let (Entry::Decided { record } | Entry::Urged { record }) = entry.map_err(unavailable)? else {
+                    continue;
+                };
+                if before.is_some_and(|before| record.id >= before) {
+                    break;
+                }
+                newest.push_front(in_real_time(record, &tempo));
+                newest.truncate(most);
+            }
+            Ok(Vec::from(newest))
+        };
+        tokio::task::spawn_blocking(read).await.map_err(unavailable)?
+    }
+
+    async fn decision(&self, service: &str, id: u64) -> Result<JournalRecord, PlaneError> {
+        let (_, handle, _) = self.find(service)?;
+        let path = handle.journal.clone();
+        let found = tokio::task::spawn_blocking(move || foresail_store::find_entry::<Entry>(&path, id));
+        match found.await.map_err(unavailable)?.map_err(unavailable)? {
+            Some(Entry::Decided { record } | Entry::Urged { record }) => Ok(in_real_time(record, &handle.tempo)),
+            _ => Err(PlaneError::NotFound { what: format!("decision {id}") }),
+        }
+    }
+
+    fn decide(&self, service: &str, question: &Question) -> Result<Answer, PlaneError> {
+        let (_, handle, table) = self.find(service)?;
+        let view = handle.view.load();
+        let load = question.load_rps.or(view.load_rps).unwrap_or(0.0);
+        if !load.is_finite() || load < 0.0 {
+            return Err(PlaneError::Refused { why: format!("load_rps is {load}, accepted is a number of at least 0") });
+        }
+        let (min, max) = view.limits;
+        let rate = handle.tempo.rate(load) * view.capacity.prior_rps / in_use(&view);
+        let reactive = {
+            let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
+            table.need(rate, Replicas(max))
+        };
+        let predicted = view.last.as_ref().and_then(|r| r.decision.reason.predicted);
+        let wanted = reactive.max(predicted.unwrap_or_default());
+        let desired = Replicas(wanted.0.clamp(min, max));
+        let driver = if wanted.0 < min {
+            Driver::Minimum
+        } else if Some(wanted) == predicted && wanted > reactive {
+            Driver::Predicted
+        } else {
+            Driver::Reactive
+        };
+        let mut reason = Reason { load: Some(load), reactive, predicted, ..Reason::new(driver) };
+        if let Some(replicas) = question.replicas {
+            reason.note = format!("{replicas} there now");
+        }
+        let sentence = reason.to_string();
+        let baseline = Replicas::holding(load / in_use(&view) / 0.7).0.clamp(min, max);
+        Ok(Answer { decision: Decision { desired, reason }, sentence, baseline })
+    }
+
+    async fn command(&self, actor: &Actor, service: &str, word: Word) -> Result<(), PlaneError> {
+        let (_, handle, _) = self.find(service)?;
+        let (answer, answered) = oneshot::channel();
+        let said = Said { actor: actor.clone(), word, answer };
+        handle.words.try_send(said).map_err(|_| unavailable("the loop takes no more commands"))?;
+        timeout(ANSWER_TIMEOUT, answered).await.map_err(unavailable)?.map_err(unavailable)?
+    }
+
+    async fn audit(&self, before: Option<u64>, most: usize) -> Result<Vec<AuditEntry>, PlaneError> {
+        let Some(keeper) = self.services.iter().find_map(|(_, handle, _)| handle.keeper.clone()) else {
+            return Ok(Vec::new());
+        };
+        keeper.audited(before, most).await.map_err(unavailable)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.services.iter().all(|(_, handle, _)| {
+            let view = handle.view.load();
+            let beat = **handle.beat.load();
+            handle.tempo.now().since(beat) < 3 * view.tick
+        })
+    }
+}
+
+fn in_use(view: &ServiceView) -> f64 {
+    if view.capacity.in_use { view.capacity.learned_rps } else { view.capacity.prior_rps }
+}
+
+/// A word as the controller understands it, at `now`.
+pub(super) fn command(word: &Word, now: Timestamp) -> Result<Command, String> {
+    let until = |seconds: u64| {
+        let accepted = (1..=604_800).contains(&seconds);
+        accepted
+            .then(|| now + Duration::from_secs(seconds))
+            .ok_or_else(|| format!("seconds is {seconds}, accepted is 1 to 604800"))
+    };
+    Ok(match word {
+        Word::Mode { mode } => Command::SetMode { mode: *mode },
+        Word::Pause { seconds, direction } => {
+            let direction = match direction {
+                Direction::Both => Way::Both,
+                Direction::Up => Way::Up,
+                Direction::Down => Way::Down,
+            };
+            Command::Pause { until: until(*seconds)?, direction }
+        }
+        Word::Resume => Command::Resume,
+        Word::Kill => Command::Kill,
+        Word::Revive => Command::Revive,
+        Word::Override { replicas, seconds } => {
+            Command::Override { replicas: Replicas(*replicas), until: until(*seconds)? }
+        }
+        Word::ClearOverride => Command::ClearOverride,
+        Word::Approve { id } => Command::Approve { id: *id },
+        Word::Reject { id } => Command::Reject { id: *id },
+        Word::Announce { event } => Command::Announce { event: event.clone() },
+        Word::Withdraw { label } => Command::Withdraw { label: label.clone() },
+        _ => return Err("this is not understood here".to_owned()),
+    })
+}

@@ -1,0 +1,274 @@
+//! What the loop shows of itself after a tick.
+
+use std::collections::VecDeque;
+
+use foresail_actuate::{CopyState, Observed};
+use foresail_core::{JournalRecord, Metric, Mode, ReplicaCounts, Timestamp};
+use foresail_proxy::{EndpointState, ProxyStats};
+use foresail_scale::CapacityLearner;
+use foresail_scale::controller::{Alert, Comparison, Direction as Way, Seat, Ticked};
+use foresail_server::api::plane::{
+    AlertView, CapacityView, Direction, EndpointView, PendingView, ScoreView, ServedView, ServiceView,
+};
+
+use super::brain::Brain;
+use super::engine::EngineOptions;
+use super::league::Standing;
+use super::meter::Window;
+use crate::clock::Tempo;
+
+/// Everything a view is made of.
+pub(super) struct Sight<'a> {
+    pub(super) options: &'a EngineOptions,
+    pub(super) now: Timestamp,
+    pub(super) ticked: &'a Ticked,
+    pub(super) window: &'a Window,
+    pub(super) seen: Option<&'a Observed>,
+    pub(super) stats: Option<&'a ProxyStats>,
+    pub(super) standing: &'a Standing,
+    pub(super) learner: &'a CapacityLearner,
+    pub(super) alerts: &'a VecDeque<AlertView>,
+    pub(super) tick_ms: &'a VecDeque<f64>,
+    pub(super) cpu_s: f64,
+    pub(super) replica_seconds: f64,
+    pub(super) orders: u64,
+}
+
+/// Before the first tick.
+pub(super) fn empty(options: &EngineOptions) -> ServiceView {
+    let capacity = options.tempo.real_rate(options.service.capacity_rps());
+    ServiceView {
+        service: options.name.clone(),
+        time: options.tempo.now(),
+        speed: options.tempo.speed(),
+        tick: options.tick,
+        mode: Mode::default(),
+        paused: None,
+        killed: false,
+        overridden: None,
+        policy: options.policy.clone(),
+        baseline: options.baseline.clone(),
+        champion_decides: true,
+        orders: 0,
+        replicas: ReplicaCounts::default(),
+        limits: options.limits,
+        load_rps: None,
+        last: None,
+        reason: String::new(),
+        pending: None,
+        forecast: None,
+        scorecard: ScoreView::default(),
+        hours: Vec::new(),
+        served: ServedView::default(),
+        endpoints: Vec::new(),
+        models: Vec::new(),
+        trials: Vec::new(),
+        alerts: Vec::new(),
+        capacity: CapacityView {
+            prior_rps: capacity,
+            learned_rps: capacity,
+            interval_rps: (0.0, capacity),
+            in_use: false,
+        },
+        startup: (0.0, 0.0, 0),
+        tick_ms: (0.0, 0.0),
+        memory_bytes: 0,
+    }
+}
+
+/// What operators hold, brought up to date.
+pub(super) fn operators(mut view: ServiceView, brain: &Brain) -> ServiceView {
+    let Some(controller) = brain.controller() else {
+        view.mode = Mode::Act;
+        return view;
+    };
+    view.mode = controller.mode();
+    view.paused = controller.paused().map(|(until, way)| {
+        let direction = match way {
+            Way::Both => Direction::Both,
+            Way::Up => Direction::Up,
+            Way::Down => Direction::Down,
+        };
+        (until, direction)
+    });
+    view.killed = controller.is_killed();
+    view.overridden = controller.overridden().map(|(until, replicas)| (until, replicas.0));
+    view.champion_decides = controller.seat() == Seat::Champion;
+    view.pending = controller.pending().map(|p| PendingView {
+        id: p.id,
+        time: p.time,
+        expires: p.expires,
+        desired: p.desired.0,
+        reason: p.reason.clone(),
+    });
+    view
+}
+
+/// After a tick.
+pub(super) fn view(sight: &Sight<'_>) -> ServiceView {
+    let options = sight.options;
+    let tempo = &options.tempo;
+    let mut view = operators(empty(options), &options.brain);
+    view.time = sight.now;
+    view.orders = sight.orders;
+    view.replicas = sight.seen.map(|s| s.replicas).unwrap_or_default();
+    view.load_rps = sight.window.arrivals_rps();
+    let record = in_real_time(sight.ticked.record.clone(), tempo);
+    view.reason = record.decision.reason.to_string();
+    view.last = Some(record);
+    view.forecast.clone_from(&sight.standing.forecast);
+    view.models.clone_from(&sight.standing.models);
+    view.trials.clone_from(&sight.standing.trials);
+    view.alerts = sight.alerts.iter().cloned().collect();
+    if let Some(controller) = options.brain.controller() {
+        let cpu_s = sight.cpu_s + sight.standing.cpu_s;
+        let card = controller.scorecard();
+        view.scorecard = ScoreView { learner_cpu_s: cpu_s, ..score(None, card.total()) };
+        view.hours = card.hours().map(|(from, hour)| score(Some(*from), hour)).collect();
+        view.memory_bytes = controller.memory_bytes();
+        let startup = controller.startup();
+        view.startup = (startup.quantile(0.5).as_secs_f64(), startup.quantile(0.9).as_secs_f64(), startup.seen());
+        let estimate = sight.learner.estimate();
+        let real = |rps: f64| tempo.real_rate(rps);
+        let prior = real(sight.learner.prior_rps());
+        let in_use = real(controller.capacity_rps());
+        view.capacity = CapacityView {
+            prior_rps: prior,
+            learned_rps: real(estimate.rps),
+            interval_rps: (real(estimate.interval_rps.0), real(estimate.interval_rps.1)),
+            in_use: (in_use / prior - 1.0).abs() > 1e-9,
+        };
+    }
+    view.served = served(sight);
+    view.endpoints = endpoints(sight);
+    let mut sorted: Vec<f64> = sight.tick_ms.iter().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    let p99 = sorted.get((sorted.len() * 99 / 100).min(sorted.len().saturating_sub(1))).copied();
+    view.tick_ms = (sight.tick_ms.back().copied().unwrap_or(0.0), p99.unwrap_or(0.0));
+    view
+}
+
+/// Rates are shown in real time, whatever the pace of the service's clock.
+pub(super) fn in_real_time(mut record: JournalRecord, tempo: &Tempo) -> JournalRecord {
+    let reason = &mut record.decision.reason;
+    reason.load = reason.load.map(|rps| tempo.real_rate(rps));
+    for sample in record.observation.samples.iter_mut().filter(|s| s.metric == Metric::RequestRate) {
+        sample.value = tempo.real_rate(sample.value);
+    }
+    record
+}
+
+fn score(from: Option<Timestamp>, both: &Comparison) -> ScoreView {
+    ScoreView {
+        from,
+        seconds: both.seconds,
+        requests: both.requests,
+        champion_late: both.champion_late(),
+        baseline_late: both.baseline_late(),
+        champion_hours: both.champion.replica_hours,
+        baseline_hours: both.baseline.replica_hours,
+        learner_cpu_s: 0.0,
+    }
+}
+
+fn served(sight: &Sight<'_>) -> ServedView {
+    let Some(stats) = sight.stats else {
+        return ServedView { replica_seconds: sight.replica_seconds, ..ServedView::default() };
+    };
+    ServedView {
+        arrivals: stats.arrivals,
+        completed: stats.completed,
+        failed: stats.failed,
+        rejected: stats.rejected,
+        late: stats.late,
+        in_flight: stats.in_flight,
+        queued: stats.queued,
+        retries: stats.retries,
+        p50_ms: sight.window.p50_ms,
+        p99_ms: sight.window.p99_ms,
+        replica_seconds: sight.replica_seconds,
+    }
+}
+
+/// Endpoints as the proxy sees them, and copies that it does not see yet or any more.
+fn endpoints(sight: &Sight<'_>) -> Vec<EndpointView> {
+    let known = sight.stats.map(|s| s.endpoints.as_slice()).unwrap_or_default();
+    let mut shown: Vec<EndpointView> = known
+        .iter()
+        .map(|e| {
+            let (share, p99_ms) = sight.window.endpoints.get(&e.id).copied().unwrap_or_default();
+            EndpointView {
+                id: e.id.clone(),
+                address: e.address.to_string(),
+                state: state(e.state).to_owned(),
+                share,
+                in_flight: e.in_flight,
+                latency_ms: e.latency_ewma_ms,
+                p99_ms,
+                completed: e.completed,
+                failed: e.failed,
+                ejections: e.ejections,
+            }
+        })
+        .collect();
+    for copy in sight.seen.map(|s| s.copies.as_slice()).unwrap_or_default() {
+        if copy.state == CopyState::Ready || known.iter().any(|e| e.id == copy.id.to_string()) {
+            continue;
+        }
+        let state = match copy.state {
+            CopyState::Starting => "starting",
+            CopyState::Unready => "unhealthy",
+            CopyState::Stopping => "stopping",
+            CopyState::BackingOff => "backing off",
+            CopyState::Failed => "failed",
+            _ => "ready",
+        };
+        shown.push(EndpointView {
+            id: copy.id.to_string(),
+            address: copy.address.to_string(),
+            state: state.to_owned(),
+            share: 0.0,
+            in_flight: 0,
+            latency_ms: 0.0,
+            p99_ms: None,
+            completed: 0,
+            failed: 0,
+            ejections: 0,
+        });
+    }
+    shown
+}
+
+fn state(state: EndpointState) -> &'static str {
+    match state {
+        EndpointState::Healthy => "ready",
+        EndpointState::SlowStart => "slow start",
+        EndpointState::Ejected { .. } => "ejected",
+        EndpointState::Unhealthy => "unhealthy",
+        EndpointState::Draining => "draining",
+    }
+}
+
+/// An alert with what to do about it.
+pub(super) fn alert(time: Timestamp, alert: &Alert) -> AlertView {
+    let action = match alert {
+        Alert::Silent { .. } => "check the metric source: nothing is removed meanwhile",
+        Alert::HandedBack { .. } => "restore the metric source, or set the replicas by hand",
+        Alert::TakenBack => "nothing to do",
+        Alert::Demoted { .. } => "nothing to do: the baseline decides until the champion has proved itself again",
+        Alert::Readmitted { .. } => "nothing to do",
+        Alert::AtMaximum { .. } => "raise the maximum, or shed load",
+        Alert::OverBudget => "raise the budget, or accept that peaks may be late",
+        Alert::StartsFail { .. } => "look at the logs of the copies that fail to start",
+        Alert::OtherWriter { .. } => "find who else scales this target, then set the mode to act again",
+        _ => "look at the journal",
+    };
+    let kind = serde_json::to_value(alert).ok().and_then(|v| v["kind"].as_str().map(str::to_owned));
+    AlertView {
+        kind: kind.unwrap_or_else(|| "alert".to_owned()),
+        time,
+        ended: None,
+        text: alert.to_string(),
+        action: action.to_owned(),
+    }
+}
