@@ -22,7 +22,6 @@ mod actuator;
 mod clock;
 mod dry_run;
 mod error;
-mod humane;
 pub mod notify;
 pub mod process;
 

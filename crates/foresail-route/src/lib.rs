@@ -17,7 +17,6 @@
 //! ```
 
 mod balancer;
-pub mod duration;
 mod error;
 mod estimate;
 mod outlier;

@@ -22,14 +22,14 @@ pub struct OutlierConfig {
     /// Answers in a window before its share counts, 1 to 100000.
     pub least_requests: u64,
     /// Length of a window, `1s` to `10m`.
-    #[serde(with = "crate::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub window: Duration,
     /// First time out, `100ms` to `1h`; it doubles with each ejection that follows before the endpoint has been sound for
     /// as long as it was out.
-    #[serde(with = "crate::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub base_ejection: Duration,
     /// Longest time out, at least `base_ejection`, up to `24h`.
-    #[serde(with = "crate::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub longest_ejection: Duration,
     /// At most this share of the endpoints is out at once, 0 to 1, rounded down.
     pub most_ejected: f64,

@@ -13,7 +13,7 @@ use crate::error::check;
 pub struct SlowStart {
     /// How long the growth takes, up to `1h`. `0s` (the default) gives a new endpoint its full weight at once, which is
     /// right where readiness probes tell the truth.
-    #[serde(with = "crate::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub window: Duration,
     /// Weight at the start, above 0 and at most 1.
     pub floor: f64,

@@ -17,7 +17,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Show Foresail at work on a real service with real traffic, with a dashboard and a scorecard
+    /// Show Foresail at work: a real service, real traffic, a dashboard, a scorecard
     Demo(demo::Demo),
     /// Run the control plane beside live services
     Run(run::Run),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::humane;
+use foresail_core::humane;
 
 /// When a receiver is told what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::config::{Backoff, PortRange, Probe, ProcessConfig, Resize, ResourceLimits, Warm};
-use crate::{Error, humane};
+use foresail_core::humane;
+
+use crate::Error;
 
 impl ProcessConfig {
     /// Checks every range.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::humane;
+use foresail_core::humane;
 
 /// Copies of a command, kept alive on this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -14,32 +14,32 @@ use crate::error::check;
 pub struct Deadlines {
     /// From a connection's first byte or a request's first byte to the end of the head, `100ms` to `10m`; then 408. Also
     /// bounds the TLS handshake and the PROXY header.
-    #[serde(with = "foresail_route::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub header: Duration,
     /// A connection without a request, `100ms` to `1h`.
-    #[serde(with = "foresail_route::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub idle: Duration,
     /// A client that sends or takes less than `least_rate` over this time while we wait for it is cut off, `100ms` to
     /// `10m`. An endpoint that sends nothing of its answer for this long is given up, too.
-    #[serde(with = "foresail_route::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub stall: Duration,
     /// Bytes a second over `stall`, 1 to 1000000.
     pub least_rate: u64,
     /// Connecting to an endpoint, TLS included, `10ms` to `1m`; then another is tried, or 504.
-    #[serde(with = "foresail_route::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub connect: Duration,
     /// From sending a request, body included, to the head of its answer, `10ms` to `1h`; then 504.
-    #[serde(with = "foresail_route::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub first_byte: Duration,
     /// A request from its head to the last byte of its answer, `10ms` to `24h`; then 504, or a cut if the answer has
     /// begun.
-    #[serde(with = "foresail_route::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub total: Duration,
     /// Keeping an unused upstream connection, `100ms` to `1h`; should be less than the endpoints' own limit.
-    #[serde(with = "foresail_route::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub upstream_idle: Duration,
     /// A tunnel (WebSocket) over which nothing passes, `1s` to `24h`.
-    #[serde(with = "foresail_route::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub tunnel_idle: Duration,
 }
 

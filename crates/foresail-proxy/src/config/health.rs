@@ -28,10 +28,10 @@ pub struct ActiveCheck {
     /// What is asked for; begins with `/`.
     pub path: String,
     /// Time between probes, `100ms` to `1h`.
-    #[serde(with = "foresail_route::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub interval: Duration,
     /// How long an answer may take, `10ms` to `1m`.
-    #[serde(with = "foresail_route::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub timeout: Duration,
     /// Answers below 400 in a row that make an endpoint healthy, 1 to 100.
     pub healthy_after: u32,

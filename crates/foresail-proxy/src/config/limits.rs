@@ -66,7 +66,7 @@ pub struct Admission {
     /// Requests that may wait for an endpoint, all workers together, 0 to 1000000; more are answered 503.
     pub queue: usize,
     /// How long one may wait, `0s` to `10m`; then it is answered 503.
-    #[serde(with = "foresail_route::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub queue_time: Duration,
 }
 

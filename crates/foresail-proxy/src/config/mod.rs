@@ -46,7 +46,7 @@ pub struct ProxyConfig {
     /// How much is let in at once.
     pub admission: Admission,
     /// A request that takes longer than this, to its last byte, is counted late; `1ms` to `1h`, default `250ms`.
-    #[serde(with = "foresail_route::duration")]
+    #[serde(with = "foresail_core::humane")]
     pub late_after: Duration,
 }
 

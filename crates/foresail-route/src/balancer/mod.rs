@@ -57,10 +57,10 @@ pub enum BalancerKind {
         #[serde(default = "two")]
         choices: usize,
         /// How fast latency is forgotten, `100ms` to `10m`.
-        #[serde(default = "ten_seconds", with = "crate::duration")]
+        #[serde(default = "ten_seconds", with = "foresail_core::humane")]
         decay: Duration,
         /// What one failed answer costs, `0s` to `1m`.
-        #[serde(default = "one_second", with = "crate::duration")]
+        #[serde(default = "one_second", with = "foresail_core::humane")]
         failure_cost: Duration,
     },
     /// The same key meets the same endpoint as long as the set allows (consistent hashing).

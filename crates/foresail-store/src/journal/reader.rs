@@ -128,7 +128,9 @@ impl<E: Journalled> JournalReader<E> {
     }
 
     fn begin(journal: &Path, path: &Path, is_full: bool) -> Result<Self, Error> {
-        let missing = || Error::Io { path: path.to_owned(), source: ErrorKind::NotFound.into() };
+        // What the system itself says of it.
+        let source = || File::open(path).err().unwrap_or_else(|| ErrorKind::NotFound.into());
+        let missing = || Error::Io { path: path.to_owned(), source: source() };
         let (file, header) = PartFile::open(path.to_owned(), is_full)?.ok_or_else(missing)?;
         if is_full && header.is_none() {
             return Err(Error::damaged(path, &"a full part without its first line"));

@@ -20,7 +20,8 @@ impl Man {
             None => clap_mangen::Man::new(root),
             Some(name) => {
                 let found = root.get_subcommands().find(|c| c.get_name() == name).cloned();
-                let names: Vec<&str> = root.get_subcommands().map(clap::Command::get_name).collect();
+                let shown = root.get_subcommands().filter(|c| !c.is_hide_set());
+                let names: Vec<&str> = shown.map(clap::Command::get_name).collect();
                 let command = found.ok_or_else(|| {
                     crate::failure::usage(format!("there is no command {name:?}; there are {}", names.join(", ")))
                 })?;

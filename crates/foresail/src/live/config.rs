@@ -375,6 +375,14 @@ folder = "web"
         assert_eq!(web.guardrails().down.hold, Duration::from_secs(120));
     }
 
+    #[test]
+    fn the_documented_file_is_valid() {
+        let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/foresail.toml"));
+        let config = Config::read(file).expect("valid");
+        let web = &config.service["web"];
+        assert_eq!((web.max, web.workers, web.guardrails.down_share), (40, 8, 0.1));
+    }
+
     /// What is wrong, and how the line that says so begins.
     #[test]
     fn what_is_wrong_is_named_with_its_line_and_what_is_accepted() {
@@ -382,7 +390,7 @@ folder = "web"
             ("max = 20", "max = 0", "f.toml:4: service.web.max: is 0, accepted is"),
             ("max = 20", "max = \"many\"", "f.toml:4: invalid type"),
             ("max = 20", "max = 20\nmaxx = 1", "f.toml:5: unknown field `maxx`"),
-            ("max = 20", "max = 20\ntick = \"15\"", "f.toml:5: \"15\" is not a duration"),
+            ("max = 20", "max = 20\ntick = \"15\"", "f.toml:5: \"15\" is no duration"),
             ("max = 20", "max = 20\ntick = \"1h\"", "f.toml:5: service.web.tick: is 1h, accepted is 100ms to 10m"),
             ("max = 20", "max = 20\npolicy = \"hpb\"", "f.toml:5: service.web.policy:"),
             ("max = 20", "max = 20\nlate_fraction = 1.0", "f.toml:5: service.web.late_fraction: is 1, accepted"),
