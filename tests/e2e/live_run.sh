@@ -1,0 +1,83 @@
+# `foresail run` as a user has it: requests through the proxy to copies of a command, killed without warning and started
+# again, with nothing lost that was acknowledged and no copy left at the end.
+set -euo pipefail
+
+cat >"$WORK/foresail.toml" <<END
+data = "data"
+
+[server]
+listen = "127.0.0.1:0"
+
+[service.web]
+mode = "act"
+tick = "1s"
+capacity_rps = 50.0
+workers = 2
+startup = "1s"
+min = 3
+max = 6
+
+[service.web.proxy]
+listen = [{ address = "127.0.0.1:0" }]
+workers = 1
+
+[service.web.process]
+command = ["$FORESAIL", "sample-service", "--port={port}", "--id={id}", "--workers=2", "--service-time=5ms"]
+folder = "$WORK/web"
+initial = 3
+END
+"$FORESAIL" config check "$WORK/foresail.toml"
+
+begin() {
+    "$FORESAIL" run --config "$WORK/foresail.toml" 2>"$WORK/run.log" &
+    run=$!
+    front=""
+    for _ in $(seq 300); do
+        front="$(sed -n 's/^web: listening on //p' "$WORK/run.log")"
+        [ -n "$front" ] && break
+        kill -0 "$run" 2>/dev/null || { cat "$WORK/run.log"; exit 1; }
+        sleep 0.1
+    done
+    [ -n "$front" ] || { echo "not listening within 30 s"; exit 1; }
+}
+trap 'kill -9 "$run" 2>/dev/null || true; pkill -f "sample-service.*service-time=5ms" || true' EXIT
+
+# The status line of one request through the proxy.
+status() {
+    exec 3<>"/dev/tcp/${front%:*}/${front##*:}"
+    printf 'GET / HTTP/1.1\r\nHost: example\r\nConnection: close\r\n\r\n' >&3
+    head -1 <&3
+    exec 3<&- 3>&-
+}
+answers() { # HOW MANY
+    local good=0
+    for _ in $(seq "$1"); do
+        case "$(status)" in *" 200 "*) good=$((good + 1)) ;; esac
+    done
+    [ "$good" -eq "$1" ] || { echo "$good of $1 answered"; exit 1; }
+}
+copies() { pgrep -f "sample-service.*service-time=5ms" | sort | tr '\n' ' '; }
+
+begin
+for _ in $(seq 100); do case "$(status)" in *" 200 "*) break ;; esac; sleep 0.1; done
+answers 50
+before="$(copies)"
+for round in 1 2 3 4 5; do
+    sleep "0.$((RANDOM % 9 + 1))"
+    kill -9 "$run"
+    wait "$run" 2>/dev/null || true
+    begin
+    for _ in $(seq 100); do case "$(status)" in *" 200 "*) break ;; esac; sleep 0.1; done
+    answers 20
+done
+after="$(copies)"
+[ "$before" = "$after" ] || { echo "copies were not adopted: $before, then $after"; exit 1; }
+sleep 2
+kill -TERM "$run"
+wait "$run" || { cat "$WORK/run.log"; exit 1; }
+trap - EXIT
+[ -z "$(copies)" ] || { echo "copies are left: $(copies)"; exit 1; }
+decisions="$(grep -c '"entry":"decided"' "$WORK/data/web.journal.jsonl")"
+"$FORESAIL" explain "$WORK/data/web.journal.jsonl" "$decisions" >"$WORK/explained"
+grep -q 'replicas' "$WORK/explained"
+echo "killed 5 times: the same copies served on, $decisions decisions in one chain"
