@@ -235,6 +235,11 @@ impl Controller {
         Some(Ticked { orders, record, alerts: Vec::new() })
     }
 
+    /// Numbers decisions from `id` on: where the journal stands, whatever the saved state remembers of it.
+    pub fn number_from(&mut self, id: u64) {
+        self.state.next_id = id.max(1);
+    }
+
     /// Whether the last tick left the target in the hands of the policy in charge.
     pub fn acts(&self) -> bool {
         self.state.acting

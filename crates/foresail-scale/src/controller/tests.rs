@@ -415,6 +415,12 @@ fn a_capacity_that_was_learned_is_counted_by_kept_over_a_restart_and_replayed() 
     let restored =
         Controller::restore(options(Mode::Act), Box::new(Toy("toy", |_, _| 1)), baseline, state).expect("readable");
     assert!((restored.capacity_rps() - 50.0).abs() < 1e-12);
+
+    // A journal that goes on is numbered where it stands.
+    let mut anew = make();
+    anew.number_from(1_000);
+    let record = anew.tick(world.now, &glimpse(&world, 700.0)).record;
+    assert_eq!(record.id, 1_000);
 }
 
 #[test]

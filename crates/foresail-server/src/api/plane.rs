@@ -395,7 +395,7 @@ pub struct EndpointView {
     pub share: f64,
     /// In flight now.
     pub in_flight: u64,
-    /// Mean latency, exponentially weighted, ms.
+    /// Mean latency of the last tick, ms; where nothing was answered in it, the balancer's estimate.
     pub latency_ms: f64,
     /// 99th percentile of the last tick, ms.
     pub p99_ms: Option<f64>,

@@ -77,6 +77,14 @@ impl Brain {
         }
     }
 
+    /// Numbers decisions from `id` on.
+    pub(crate) fn number_from(&mut self, id: u64) {
+        match self {
+            Self::Guarded(controller) => controller.number_from(id),
+            Self::Bare(bare) => bare.next_id = id,
+        }
+    }
+
     /// The controller, if there is one.
     pub(crate) fn controller(&self) -> Option<&Controller> {
         match self {

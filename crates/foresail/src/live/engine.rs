@@ -130,6 +130,7 @@ impl Engine {
         let rotation = Rotation { max_bytes: Some(256 << 20), daily: false, keep: Some(16) };
         let journal = Journal::of_entries(&options.journal, rotation)
             .with_context(|| format!("cannot open the journal {}", options.journal.display()))?;
+        options.brain.number_from(journal.next_id());
         let league = League::start(options.league.clone(), options.history.take())?;
         let learner = CapacityLearner::new(options.service.capacity_rps(), options.service.workers())?;
         let (sender, words) = mpsc::channel(64);

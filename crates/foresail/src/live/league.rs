@@ -204,11 +204,27 @@ impl Table {
             published,
         };
         if let Some(history) = history {
-            for row in history.rows() {
-                table.remember(row.time, row.target());
-            }
+            table.recall(&history);
         }
         table
+    }
+
+    /// Keeps a history as it would have been kept had it come live: means over whole steps of the grid.
+    fn recall(&mut self, history: &Frame) {
+        let step = self.options.step;
+        let mut open: Option<(Timestamp, f64, u32)> = None;
+        for row in history.rows() {
+            let start = row.time.floor_to(step);
+            if let Some((time, sum, count)) = open.filter(|o| o.0 < start) {
+                self.remember(time, (count > 0).then(|| sum / f64::from(count)));
+                open = None;
+            }
+            let (_, sum, count) = open.get_or_insert((start, 0.0, 0));
+            if let Some(load) = row.target() {
+                *sum += load;
+                *count += 1;
+            }
+        }
     }
 
     fn run(mut self, steps: &Receiver<(Timestamp, Option<f64>)>) {
@@ -411,6 +427,27 @@ mod tests {
         assert_eq!(standing.models.len(), MODELS.len());
         assert!(standing.models[0].scored > 200 && standing.models[0].mae.is_some_and(|mae| mae < 5.0));
         assert_eq!(standing.models.iter().filter(|m| m.is_champion).count(), 1);
+    }
+
+    /// What went before ends between two steps, as it does when a loop starts at no round time; forecasts are on the grid of
+    /// the steps that come, and are scored.
+    #[test]
+    fn a_history_on_another_grid_is_learned_from_and_what_follows_is_scored() {
+        let mut rng = SeededRng::seed_from_u64(5);
+        let quarter = Duration::from_secs(15);
+        let start = Timestamp::from_secs(600_000) + Duration::from_millis(7_588);
+        let rows: Vec<Option<f64>> = (0..4 * 300).map(|i| Some(load(i / 4, &mut rng))).collect();
+        let column = foresail_core::Column::new("load", rows);
+        let frame = Frame::new(start, quarter, TimeZone::utc(), vec![column]).expect("a grid");
+        let mut table = Table::new(options(), Some(frame), Arc::new(ArcSwap::from_pointee(Standing::default())));
+        assert!((299..=301).contains(&table.history.len()), "{}", table.history.len());
+        table.fit();
+        for step in 300..360_i64 {
+            table.take(Timestamp::from_secs(600_000 + 60 * step), Some(load(step as usize, &mut rng)));
+        }
+        for player in &table.players {
+            assert!(player.scored > 50 && player.mae < 60.0, "{}: {} {}", player.name, player.scored, player.mae);
+        }
     }
 
     #[test]

@@ -29,8 +29,19 @@ pub(super) struct Window {
     pub(super) typical_s: Option<f64>,
     /// Replicas' worth of work that endpoints do not do: those out of rotation count whole, slow ones by their slowness.
     pub(super) impaired: f64,
-    /// By endpoint: share of the picks, and 99th percentile of latency, ms.
-    pub(super) endpoints: BTreeMap<String, (f64, Option<f64>)>,
+    /// By endpoint.
+    pub(super) endpoints: BTreeMap<String, EndpointWindow>,
+}
+
+/// What an endpoint did in a window.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct EndpointWindow {
+    /// Share of the picks, 0 to 1.
+    pub(super) share: f64,
+    /// Mean latency, ms.
+    pub(super) mean_ms: Option<f64>,
+    /// 99th percentile of latency, ms.
+    pub(super) p99_ms: Option<f64>,
 }
 
 impl Window {
@@ -84,7 +95,13 @@ pub(super) fn window(before: &ProxyStats, now: &ProxyStats, seconds: f64) -> Win
         p99_ms: latency.quantile(0.99),
         typical_s: typical_ms.map(|ms| ms / 1_000.0),
         impaired,
-        endpoints: seen.iter().map(|(e, (p, l))| (e.id.clone(), (share(*p), l.quantile(0.99)))).collect(),
+        endpoints: seen
+            .iter()
+            .map(|(e, (picks, latency))| {
+                let (mean_ms, p99_ms) = (latency.mean_ms(), latency.quantile(0.99));
+                (e.id.clone(), EndpointWindow { share: share(*picks), mean_ms, p99_ms })
+            })
+            .collect(),
     }
 }
 

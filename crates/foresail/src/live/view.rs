@@ -196,15 +196,15 @@ fn endpoints(sight: &Sight<'_>) -> Vec<EndpointView> {
     let mut shown: Vec<EndpointView> = known
         .iter()
         .map(|e| {
-            let (share, p99_ms) = sight.window.endpoints.get(&e.id).copied().unwrap_or_default();
+            let window = sight.window.endpoints.get(&e.id).copied().unwrap_or_default();
             EndpointView {
                 id: e.id.clone(),
                 address: e.address.to_string(),
                 state: state(e.state).to_owned(),
-                share,
+                share: window.share,
                 in_flight: e.in_flight,
-                latency_ms: e.latency_ewma_ms,
-                p99_ms,
+                latency_ms: window.mean_ms.unwrap_or(e.latency_ewma_ms),
+                p99_ms: window.p99_ms,
                 completed: e.completed,
                 failed: e.failed,
                 ejections: e.ejections,
