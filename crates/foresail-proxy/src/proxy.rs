@@ -155,6 +155,11 @@ impl Proxy {
         stats
     }
 
+    /// Requests that have arrived, as in [`ProxyStats::arrivals`]: one number a worker, for those who look often.
+    pub fn arrivals(&self) -> u64 {
+        self.shared.counters.iter().map(|counters| counters.arrivals.read()).sum()
+    }
+
     /// Requests in flight at the endpoint named `id`, counting those that drain; 0 if there is none.
     pub fn in_flight(&self, id: &str) -> usize {
         let fleet = self.shared.fleets.load();

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use foresail_core::{Column, Frame, SeededRng, TimeZone, Timestamp};
+use foresail_forecast::metrics::percentile;
 use foresail_sim::generate::exercise3_load;
 
 /// Highest value of the exercise's law on a weekday: noon, at 12:00 sharp.
@@ -86,9 +87,7 @@ impl Plan {
     /// `peak_rps`; its first half is the history.
     pub(crate) fn measured(frame: &Frame, cycle: Duration, step: Duration, peak_rps: f64) -> Self {
         let half = frame.len() / 2;
-        let mut sorted = frame.target()[half..].to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let peak = sorted.get(sorted.len().saturating_sub(1) * 999 / 1_000).copied().unwrap_or(1.0).max(1e-9);
+        let peak = percentile(&frame.target()[half..], 0.999).unwrap_or(1.0).max(1e-9);
         let steps = (2.0 * cycle.as_secs_f64() / step.as_secs_f64()).round().max(1.0) as usize;
         let stretch = |rows: &[f64]| -> Vec<f64> {
             let row = |i: usize| rows[(i * rows.len() / steps).min(rows.len() - 1)];

@@ -252,7 +252,7 @@ impl Engine {
     /// Between ticks: a load that surely rose beyond what was asked for gets its order now.
     async fn look(&mut self) {
         let Some(proxy) = &self.options.proxy else { return };
-        self.pulse.look(self.started.elapsed(), proxy.stats().arrivals);
+        self.pulse.look(self.started.elapsed(), proxy.arrivals());
         let Some(rps) = self.pulse.sure_rps() else { return };
         let now = self.options.tempo.now();
         let value = self.options.tempo.rate(rps);

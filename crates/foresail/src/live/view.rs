@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use foresail_actuate::{CopyState, Observed};
 use foresail_core::{JournalRecord, Metric, Mode, ReplicaCounts, Timestamp};
+use foresail_forecast::metrics::percentile;
 use foresail_proxy::{EndpointState, ProxyStats};
 use foresail_scale::CapacityLearner;
 use foresail_scale::controller::{Alert, Comparison, Direction as Way, Seat, Ticked};
@@ -141,9 +142,8 @@ pub(super) fn view(sight: &Sight<'_>) -> ServiceView {
     }
     view.served = served(sight);
     view.endpoints = endpoints(sight);
-    let mut sorted: Vec<f64> = sight.tick_ms.iter().copied().collect();
-    sorted.sort_by(f64::total_cmp);
-    let p99 = sorted.get((sorted.len() * 99 / 100).min(sorted.len().saturating_sub(1))).copied();
+    let ticks: Vec<f64> = sight.tick_ms.iter().copied().collect();
+    let p99 = percentile(&ticks, 0.99);
     view.tick_ms = (sight.tick_ms.back().copied().unwrap_or(0.0), p99.unwrap_or(0.0));
     view
 }
