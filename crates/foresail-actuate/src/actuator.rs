@@ -67,6 +67,8 @@ pub struct CopyStatus {
     pub state: CopyState,
     /// Its process, if it has one.
     pub pid: Option<u32>,
+    /// Resident memory of its process and of those that this started in turn, bytes, where it can be read.
+    pub memory_bytes: Option<u64>,
     /// Its start-up delay, once it has been ready.
     pub startup: Option<Duration>,
     /// How many times it was started again after it had ended unasked.

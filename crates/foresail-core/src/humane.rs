@@ -1,11 +1,12 @@
-//! Durations as people write them: `"250ms"`, `"30s"`, `"1m30s"`, `"2h"`; for `#[serde(with = "foresail_core::humane")]`.
+//! Durations as people write them: `"250ms"`, `"30s"`, `"1m30s"`, `"2h"`, `"14d"`; for `#[serde(with = "foresail_core::humane")]`.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serializer};
 
 /// Units from the longest, each in microseconds.
-const UNITS: [(&str, u64); 5] = [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)];
+const UNITS: [(&str, u64); 6] =
+    [("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)];
 
 /// Reads numbers with units, such as `1m30s`; `None` if `text` is no duration.
 pub fn parse(text: &str) -> Option<Duration> {
@@ -48,7 +49,7 @@ pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S:
     serializer.serialize_str(&format(*duration))
 }
 
-/// Reads whole numbers with the units `h`, `m`, `s`, `ms` and `us`, added up.
+/// Reads whole numbers with the units `d`, `h`, `m`, `s`, `ms` and `us`, added up.
 ///
 /// # Errors
 /// A message with an example, if the text is no duration.
@@ -65,7 +66,14 @@ mod tests {
 
     #[test]
     fn reads_what_people_write_and_writes_what_it_reads() {
-        for (text, micros) in [("250ms", 250_000), ("30s", 30_000_000), ("1m30s", 90_000_000), ("0s", 0), ("7us", 7)] {
+        for (text, micros) in [
+            ("250ms", 250_000),
+            ("30s", 30_000_000),
+            ("1m30s", 90_000_000),
+            ("14d", 1_209_600_000_000),
+            ("0s", 0),
+            ("7us", 7),
+        ] {
             let found = parse(text).unwrap();
             assert_eq!(found, Duration::from_micros(micros), "{text}");
             assert_eq!(format(found), text);

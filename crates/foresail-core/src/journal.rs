@@ -18,6 +18,19 @@ pub enum Mode {
     Act,
 }
 
+/// Which way a pause holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// No orders at all.
+    #[default]
+    Both,
+    /// Nothing is added.
+    Up,
+    /// Nothing is removed.
+    Down,
+}
+
 /// What a journal can hold, a line each: decisions alone, or decisions among other entries (commands) that replay needs.
 pub trait Journalled: Serialize + DeserializeOwned + PartialEq {
     /// The number of a decision: 1, 2, 3 and so on in the order of the journal. `None` for entries that have none.

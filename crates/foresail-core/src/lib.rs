@@ -31,7 +31,7 @@ mod units;
 
 pub use error::Error;
 pub use frame::{Column, Frame, Row};
-pub use journal::{JournalRecord, Journalled, Mode};
+pub use journal::{Direction, JournalRecord, Journalled, Mode};
 pub use known::{Event, Holiday, Known};
 pub use rng::SeededRng;
 pub use scaling::{

@@ -137,6 +137,11 @@ impl CapacityLearner {
         CapacityEstimate { rps: quantile(0.5), interval_rps: (quantile(0.05), quantile(0.95)), windows: self.windows }
     }
 
+    /// Whether it began with these; what was learned from others is of no use.
+    pub fn began_with(&self, prior_rps: f64, workers: u32) -> bool {
+        self.prior_rps.total_cmp(&prior_rps).is_eq() && self.workers.first() == Some(&workers)
+    }
+
     /// The capacity it began with, requests a second.
     pub fn prior_rps(&self) -> f64 {
         self.prior_rps

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod capacity;
 pub mod controller;
+pub mod discrepancy;
 mod elasticity;
 mod error;
 pub mod planner;

@@ -84,12 +84,14 @@ impl Copy {
         Planned { id: self.id, state: self.state, outdated }
     }
 
+    /// Without its memory, which is read where reading may take its time.
     pub(super) fn status(&self, host: IpAddr) -> CopyStatus {
         CopyStatus {
             id: self.id,
             address: SocketAddr::new(host, self.port),
             state: self.state,
             pid: self.identity().map(|identity| identity.pid),
+            memory_bytes: None,
             startup: self.startup,
             restarts: self.restarts,
             since: self.since,

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::config::{OnExit, ProcessConfig, Warm};
+use super::proc_fs;
 use super::supervisor::{Command, Supervisor};
 use super::warm::warm;
 use crate::{Actuator, Error, Observed, ReadyCopy};
@@ -86,7 +87,14 @@ impl ProcessActuator {
 #[async_trait]
 impl Actuator for ProcessActuator {
     async fn observe(&self) -> Result<Observed, Error> {
-        self.ask(Command::Observe).await
+        let mut seen = self.ask(Command::Observe).await?;
+        let measured = tokio::task::spawn_blocking(move || {
+            for copy in &mut seen.copies {
+                copy.memory_bytes = copy.pid.and_then(proc_fs::resident_bytes);
+            }
+            seen
+        });
+        measured.await.map_err(|_| Error::Closed)
     }
 
     /// As the trait says. A warm-up is awaited: [`Error::Warm`] unless every ready copy answers the hook with success.

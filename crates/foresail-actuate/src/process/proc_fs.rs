@@ -23,6 +23,47 @@ pub(super) fn leaders_marked(name: &str) -> Vec<(u32, String)> {
     found
 }
 
+/// Processes of one copy whose memory is summed up at most.
+const FAMILY: usize = 256;
+
+/// Resident memory of process `pid` and of all that its main thread and theirs have started, bytes; none if there is no
+/// such process or it has ended. What descendants share with others (libraries, shared memory) is left out, so that workers
+/// that were forked count what is their own. Two small files a process are read: some ten microseconds.
+pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
+    let page = rustix::param::page_size() as u64;
+    let pages = |pid: u32| parse_statm(&fs::read_to_string(format!("/proc/{pid}/statm")).ok()?);
+    let mut sum = pages(pid)?.resident;
+    let mut family = children(pid);
+    let mut next = 0;
+    while let Some(child) = family.get(next).copied() {
+        next += 1;
+        sum += pages(child).map_or(0, |p| p.resident.saturating_sub(p.shared));
+        if family.len() < FAMILY {
+            family.extend(children(child));
+        }
+    }
+    Some(sum.saturating_mul(page))
+}
+
+/// What the main thread of process `pid` has started and what still runs; none where the kernel does not tell.
+fn children(pid: u32) -> Vec<u32> {
+    let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    listed.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Statm {
+    resident: u64,
+    shared: u64,
+}
+
+/// Pages in memory, and those of them that are shared; none of a process that has ended, which has none left.
+fn parse_statm(text: &str) -> Option<Statm> {
+    let mut fields = text.split_ascii_whitespace().skip(1).map_while(|field| field.parse().ok());
+    let (resident, shared) = (fields.next()?, fields.next()?);
+    (resident > 0).then_some(Statm { resident, shared })
+}
+
 /// What tells this start of the machine from others.
 pub(super) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
@@ -65,6 +106,18 @@ mod tests {
         let own = std::process::id();
         assert!(start_ticks(own).is_some_and(|ticks| ticks > 0));
         assert_eq!(start_ticks(u32::MAX), None);
+    }
+
+    #[test]
+    fn memory_is_read_in_pages_and_the_dead_have_none() {
+        assert_eq!(parse_statm("765 436 407 5 0 123 0\n"), Some(Statm { resident: 436, shared: 407 }));
+        for text in ["", "1", "1 2", "1 x 2", "0 0 0 0 0 0 0"] {
+            assert_eq!(parse_statm(text), None, "{text}");
+        }
+        // This test alone takes more than a megabyte, and less than a terabyte.
+        let own = resident_bytes(std::process::id()).unwrap();
+        assert!((1 << 20..1 << 40).contains(&own), "{own}");
+        assert_eq!(resident_bytes(u32::MAX), None);
     }
 
     #[test]

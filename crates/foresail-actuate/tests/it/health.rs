@@ -6,7 +6,7 @@ use foresail_actuate::process::Probe;
 use foresail_actuate::{Actuator, CopyState};
 use foresail_core::Replicas;
 
-use crate::support::{folder, gone, kill, ms, observed, pids, ready, scale, service, start, states};
+use crate::support::{behind_shell, folder, gone, kill, ms, observed, pids, ready, scale, service, start, states};
 
 #[tokio::test]
 async fn a_killed_copy_is_replaced_under_its_id() {
@@ -130,5 +130,35 @@ async fn accepting_a_connection_can_be_the_probe() {
     config.readiness.interval = Duration::from_millis(20);
     let fleet = start(&config).await;
     ready(&fleet, 1).await;
+    fleet.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_memory_of_a_copy_is_seen_with_that_of_its_children() {
+    let folder = folder();
+    let mut config = service(folder.path());
+    config.initial = 2;
+    config.env.insert("HOLD_MB".to_owned(), "150".to_owned());
+    for config in [config.clone(), behind_shell(config, r#""$0" "$@" & wait"#)] {
+        let fleet = start(&config).await;
+        ready(&fleet, 2).await;
+        let seen = fleet.observe().await.unwrap();
+        for copy in &seen.copies {
+            let bytes = copy.memory_bytes.unwrap();
+            assert!((150_000_000..230_000_000).contains(&bytes), "{copy:?}");
+        }
+        fleet.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_copy_without_a_process_has_no_memory() {
+    let folder = folder();
+    let mut config = service(folder.path());
+    config.command = ["sh", "-c", "exit 3"].map(str::to_owned).to_vec();
+    config.backoff.give_up_after = Some(1);
+    let fleet = start(&config).await;
+    let seen = observed(&fleet, |seen| states(seen) == [CopyState::Failed]).await;
+    assert_eq!((seen.copies[0].pid, seen.copies[0].memory_bytes), (None, None));
     fleet.shutdown().await.unwrap();
 }

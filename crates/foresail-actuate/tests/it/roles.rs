@@ -13,7 +13,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// A service: an HTTP server that is ready `READY_AFTER_MS` after its start, unless `SICK_FILE` exists, hangs while
-/// `HUNG_FILE` exists, and writes what it is asked to warm to `WARM_FILE`.
+/// `HUNG_FILE` exists, writes what it is asked to warm to `WARM_FILE`, and holds `HOLD_MB` megabytes of memory.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a child process has its own clock")]
 fn serve() {
@@ -21,6 +21,8 @@ fn serve() {
     println!("copy on {port} with {} workers", variable("WORKERS").unwrap_or_default());
     let delay: u64 = variable("READY_AFTER_MS").map_or(0, |text| text.parse().unwrap());
     let ready_at = Instant::now() + Duration::from_millis(delay);
+    let megabytes: usize = variable("HOLD_MB").map_or(0, |text| text.parse().unwrap());
+    let held_memory = std::hint::black_box(vec![1_u8; megabytes * 1_000_000]);
     let listener = TcpListener::bind(format!("127.0.0.1:{port}")).unwrap();
     let exists = |name: &str| variable(name).is_some_and(|path| fs::exists(path).unwrap());
     let mut held: Vec<TcpStream> = Vec::new();
@@ -32,6 +34,7 @@ fn serve() {
         }
         answer(stream, Instant::now() >= ready_at && !exists("SICK_FILE"));
     }
+    drop(held_memory);
 }
 
 fn answer(mut stream: TcpStream, good: bool) {

@@ -52,6 +52,28 @@ pub enum Alert {
     },
 }
 
+impl Alert {
+    /// The word for it, as in its JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Silent { .. } => "silent",
+            Self::HandedBack { .. } => "handed_back",
+            Self::TakenBack => "taken_back",
+            Self::Demoted { .. } => "demoted",
+            Self::Readmitted { .. } => "readmitted",
+            Self::AtMaximum { .. } => "at_maximum",
+            Self::OverBudget => "over_budget",
+            Self::StartsFail { .. } => "starts_fail",
+            Self::OtherWriter { .. } => "other_writer",
+        }
+    }
+
+    /// Whether it is over as soon as it is told, being the end of another.
+    pub fn is_moment(&self) -> bool {
+        matches!(self, Self::TakenBack | Self::Readmitted { .. })
+    }
+}
+
 impl fmt::Display for Alert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -76,11 +98,56 @@ pub(super) struct Told {
     pub(super) at_maximum: bool,
     pub(super) over_budget: bool,
     pub(super) starts_fail: bool,
+    #[serde(default)]
+    pub(super) other_writer: bool,
 }
 
-/// Whether a condition has just begun; remembers it.
-pub(super) fn begins(told: &mut bool, holds: bool) -> bool {
-    let begins = holds && !*told;
-    *told = holds;
-    begins
+/// What is new in a turn.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub(super) began: Vec<Alert>,
+    pub(super) ended: Vec<&'static str>,
+}
+
+impl News {
+    /// Follows a lasting condition: tells when it begins, and when it has ended.
+    pub(super) fn follow(&mut self, told: &mut bool, holds: bool, alert: Alert) {
+        match (*told, holds) {
+            (false, true) => self.began.push(alert),
+            (true, false) => self.ended.push(alert.kind()),
+            _ => {}
+        }
+        *told = holds;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_for_an_alert_is_the_one_in_its_json() {
+        for alert in [
+            Alert::Silent { age: Duration::ZERO },
+            Alert::HandedBack { age: Duration::ZERO },
+            Alert::TakenBack,
+            Alert::Demoted { why: String::new() },
+            Alert::Readmitted { why: String::new() },
+            Alert::AtMaximum { needed: Replicas(1) },
+            Alert::OverBudget,
+            Alert::StartsFail { share: 0.5 },
+            Alert::OtherWriter { found: Replicas(1) },
+        ] {
+            assert_eq!(serde_json::to_value(&alert).unwrap()["kind"], alert.kind());
+        }
+    }
+
+    #[test]
+    fn a_condition_is_told_once_when_it_begins_and_once_when_it_ends() {
+        let (mut news, mut told) = (News::default(), false);
+        for holds in [false, true, true, false, false, true] {
+            news.follow(&mut told, holds, Alert::OverBudget);
+        }
+        assert_eq!((news.began.len(), news.ended), (2, vec!["over_budget"]));
+    }
 }

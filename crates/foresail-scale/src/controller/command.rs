@@ -1,20 +1,7 @@
 //! What people tell a controller: modes, pauses, the kill switch, overrides, answers to recommendations, events.
 
-use foresail_core::{Event, Goal, Mode, Replicas, Timestamp};
+use foresail_core::{Direction, Event, Goal, Mode, Replicas, Timestamp};
 use serde::{Deserialize, Serialize};
-
-/// Which way a pause holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// No orders at all.
-    #[default]
-    Both,
-    /// Nothing is added.
-    Up,
-    /// Nothing is removed.
-    Down,
-}
 
 /// A word from an operator. Part of the journal, for decisions depend on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

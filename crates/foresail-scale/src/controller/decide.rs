@@ -1,9 +1,8 @@
 //! The decision of a tick: both policies asked, the guardrails around the one in charge, and what stands above them.
 
-use foresail_core::{Decision, Driver, Observation, Reason, ReplicaCounts, Replicas, Timestamp};
+use foresail_core::{Decision, Direction, Driver, Observation, Reason, ReplicaCounts, Replicas, Timestamp};
 
 use super::Controller;
-use super::command::Direction;
 use super::shadow::{Shadow, with_utilisation};
 use super::verdict::Seat;
 use crate::planner::{PlanHistory, PlanInputs, Proposal, note, plan};

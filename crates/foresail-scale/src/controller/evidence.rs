@@ -3,29 +3,25 @@
 use foresail_core::{Metric, Observation, Quality, Timestamp};
 
 use super::Controller;
-use super::alert::{Alert, begins};
+use super::alert::{Alert, News};
 use super::shadow::Shadow;
 use super::verdict::{Seat, verdict};
 use crate::staleness::{Look, Rung};
 
 impl Controller {
     /// What can be believed, and the alarms of the ladder.
-    pub(super) fn look(&mut self, now: Timestamp, observation: &Observation, alerts: &mut Vec<Alert>) -> Look {
+    pub(super) fn look(&mut self, now: Timestamp, observation: &Observation, news: &mut News) -> Look {
         let state = &mut self.state;
         let look = state.staleness.look(now, observation, self.reactive.metrics(), &self.options.staleness);
         state.startup.observe(now, observation.replicas);
         self.reactive.observe(&look.new);
         state.usual.clone_from(self.reactive.usual());
         let handed_back = look.rung == Rung::HandBack;
-        let was_handed_back = state.told.handed_back;
-        if begins(&mut state.told.silent, look.rung != Rung::Fresh) {
-            alerts.push(Alert::Silent { age: look.age });
+        news.follow(&mut state.told.silent, look.rung != Rung::Fresh, Alert::Silent { age: look.age });
+        if state.told.handed_back && !handed_back {
+            news.began.push(Alert::TakenBack);
         }
-        if begins(&mut state.told.handed_back, handed_back) {
-            alerts.push(Alert::HandedBack { age: look.age });
-        } else if was_handed_back && !handed_back {
-            alerts.push(Alert::TakenBack);
-        }
+        news.follow(&mut state.told.handed_back, handed_back, Alert::HandedBack { age: look.age });
         look
     }
 
@@ -44,7 +40,7 @@ impl Controller {
     }
 
     /// Changes the seat on evidence.
-    pub(super) fn judge(&mut self, now: Timestamp, alerts: &mut Vec<Alert>) {
+    pub(super) fn judge(&mut self, now: Timestamp, news: &mut News) {
         let state = &mut self.state;
         let from = *state.judged_from.get_or_insert(now);
         let ruling = verdict(state.seat, &state.card, now, from, self.options.late_fraction, &self.options.trial);
@@ -56,12 +52,13 @@ impl Controller {
                 state.seat = Seat::Baseline;
                 // The guardrails go on from what was needed and changed under the champion.
                 state.baseline_plan = state.champion_plan.clone();
-                alerts.push(Alert::Demoted { why });
+                news.began.push(Alert::Demoted { why });
             }
             Seat::Baseline => {
                 state.seat = Seat::Champion;
                 state.champion_plan = state.baseline_plan.clone();
-                alerts.push(Alert::Readmitted { why });
+                news.began.push(Alert::Readmitted { why });
+                news.ended.push("demoted");
             }
         }
     }

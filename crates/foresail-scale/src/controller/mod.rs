@@ -25,8 +25,8 @@ mod verdict;
 use std::mem::discriminant;
 
 use foresail_core::{
-    Decision, Driver, Goal, JournalRecord, Limit, Mode, Observation, Order, Policy, Reason, ReplicaCounts, Replicas,
-    Timestamp,
+    Decision, Direction, Driver, Goal, JournalRecord, Limit, Mode, Observation, Order, Policy, Reason, ReplicaCounts,
+    Replicas, Timestamp,
 };
 
 use crate::Error;
@@ -36,7 +36,7 @@ use crate::staleness::Rung;
 use crate::startup::StartupDelays;
 
 pub use alert::Alert;
-pub use command::{Command, Direction, Pending, Refused};
+pub use command::{Command, Pending, Refused};
 pub use journal::{Divergence, Entry, replay_journal};
 pub use options::{ControllerOptions, SizeOptions, TrialOptions, WarmOptions};
 pub use scorecard::{Comparison, Score, Scorecard};
@@ -44,7 +44,7 @@ pub use shadow::with_utilisation;
 pub use state::ControllerState;
 pub use verdict::Seat;
 
-use alert::begins;
+use alert::News;
 use shadow::Shadow;
 
 /// What a tick gives.
@@ -56,6 +56,8 @@ pub struct Ticked {
     pub record: JournalRecord,
     /// What has begun, to be told.
     pub alerts: Vec<Alert>,
+    /// Kinds ([`Alert::kind`]) of what has ended.
+    pub ended: Vec<&'static str>,
 }
 
 /// The control loop of one target.
@@ -143,15 +145,19 @@ impl Controller {
     /// One turn of the loop. A `now` before the last one counts as the last one.
     pub fn tick(&mut self, now: Timestamp, observation: &Observation) -> Ticked {
         let now = self.state.last_tick.map_or(now, |last| now.max(last));
-        let mut alerts = Vec::new();
+        let mut news = News::default();
         self.state.expire(now);
-        let look = self.look(now, observation, &mut alerts);
+        let look = self.look(now, observation, &mut news);
         self.settle(now, &look, observation);
-        self.judge(now, &mut alerts);
-        if self.state.acting && self.state.second_writer(now, observation.replicas.desired) {
+        self.judge(now, &mut news);
+        let found = observation.replicas.desired;
+        let is_foreign = self.state.acting && self.state.second_writer(now, found);
+        if is_foreign {
             self.state.mode = Mode::Recommend;
-            alerts.push(Alert::OtherWriter { found: observation.replicas.desired });
         }
+        // It lasts until an operator has the loop act again.
+        let lasts = is_foreign || (self.state.told.other_writer && self.state.mode != Mode::Act);
+        news.follow(&mut self.state.told.other_writer, lasts, Alert::OtherWriter { found });
         let acting = self.is_acting(look.rung);
         if acting != self.state.acting {
             self.state.champion_plan.forget_changes();
@@ -178,23 +184,19 @@ impl Controller {
         }
         goals.extend(goals::size(&mut self.state, &self.options, now, short, complete));
         goals.extend(goals::warm(&mut self.state, self.options.warm.surge, need, observation.replicas.ready));
-        if begins(&mut self.state.told.at_maximum, short > self.options.rails.limits.max) {
-            alerts.push(Alert::AtMaximum { needed: short });
-        }
-        if begins(&mut self.state.told.over_budget, decision.reason.limits.contains(&Limit::Budget)) {
-            alerts.push(Alert::OverBudget);
-        }
+        let told = &mut self.state.told;
+        let is_short = short > self.options.rails.limits.max;
+        news.follow(&mut told.at_maximum, is_short, Alert::AtMaximum { needed: short });
+        news.follow(&mut told.over_budget, decision.reason.limits.contains(&Limit::Budget), Alert::OverBudget);
         let share = self.state.startup.failed_share();
-        if begins(&mut self.state.told.starts_fail, share > 0.2) {
-            alerts.push(Alert::StartsFail { share });
-        }
+        news.follow(&mut told.starts_fail, share > 0.2, Alert::StartsFail { share });
 
         let id = self.state.next_id;
         self.state.next_id += 1;
         self.state.last_tick = Some(now);
         let orders = self.dispatch(now, id, look.rung, observation, &decision, goals);
         let record = self.record(now, id, observation, decision, baseline);
-        Ticked { orders, record, alerts }
+        Ticked { orders, record, alerts: news.began, ended: news.ended }
     }
 
     /// Between two ticks: what the load measured at this moment needs beyond what the target was asked for, ordered at
@@ -232,7 +234,7 @@ impl Controller {
         let orders = self.dispatch(now, id, Rung::Fresh, observation, &decision, goals);
         let baseline = self.shadows.as_ref().map_or(desired, |(_, baseline)| baseline.replicas().desired);
         let record = self.record(now, id, observation, decision, baseline);
-        Some(Ticked { orders, record, alerts: Vec::new() })
+        Some(Ticked { orders, record, alerts: Vec::new(), ended: Vec::new() })
     }
 
     /// Numbers decisions from `id` on: where the journal stands, whatever the saved state remembers of it.

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use foresail_core::{Known, Metric, Mode, Replicas, Timestamp};
+use foresail_core::{Direction, Known, Metric, Mode, Replicas, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::alert::Told;
-use super::command::{Answered, Direction, Pending};
+use super::command::{Answered, Pending};
 use super::options::ControllerOptions;
 use super::scorecard::Scorecard;
 use super::verdict::Seat;

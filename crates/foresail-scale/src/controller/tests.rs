@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use foresail_core::{Driver, Event, Limits, Metric, Quality, Reason, ReplicaCounts, Sample};
+use foresail_core::{Direction, Driver, Event, Limits, Metric, Quality, Reason, ReplicaCounts, Sample};
 use proptest::prelude::*;
 
 use super::*;
