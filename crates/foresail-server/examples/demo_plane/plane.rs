@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use foresail_core::{
-    Decision, Driver, JournalRecord, Limit, Metric, Mode, Observation, Quality, Reason, ReplicaCounts, Replicas,
-    Sample, SeededRng, Timestamp,
+    Decision, Direction, Driver, JournalRecord, Limit, Metric, Mode, Observation, Quality, Reason, ReplicaCounts,
+    Replicas, Sample, SeededRng, Timestamp,
 };
 use foresail_server::api::{
-    Actor, AlertView, Answer, AuditEntry, CapacityView, ControlPlane, Direction, EndpointView, ForecastView,
-    HistoryPoint, ModelView, PendingView, PlaneError, Question, ScoreView, ServedView, ServiceView, Told, Word,
+    Actor, AlertView, Answer, AuditEntry, CapacityView, ControlPlane, EndpointView, ForecastView, HistoryPoint,
+    ModelView, PendingView, PlaneError, Question, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word,
 };
 use tokio::sync::watch;
 
@@ -341,22 +341,44 @@ impl State {
         (0..count).map(endpoint).collect()
     }
 
+    fn utilisation(&self) -> UtilisationView {
+        let outcome = |i: u64| {
+            let predicted = 0.6 + 0.15 * (i as f64 * 0.9).sin();
+            (
+                900 + 7 * i,
+                self.now() - Duration::from_secs(600 * (24 - i)),
+                predicted,
+                predicted + 0.04 * (i as f64).cos(),
+            )
+        };
+        UtilisationView {
+            compared: 118,
+            mean_error: Some(0.004),
+            mean_absolute_error: Some(0.027),
+            outcomes: (0..24).map(outcome).collect(),
+        }
+    }
+
     fn alerts(&self) -> Vec<AlertView> {
         let now = self.now();
         vec![
             AlertView {
                 kind: "endpoint_failing".to_owned(),
+                severity: "critical".to_owned(),
                 time: now - Duration::from_secs(740),
                 ended: None,
                 text: "shop-5 answers every third request with an error".to_owned(),
                 action: "It gets no requests now. Look at its log, or stop it so that it is started anew.".to_owned(),
+                context: Vec::new(),
             },
             AlertView {
                 kind: "unexpected_spike".to_owned(),
+                severity: "warning".to_owned(),
                 time: now - Duration::from_secs(9_000),
                 ended: Some(now - Duration::from_secs(7_800)),
                 text: "load was 61 % above the upper end of its forecast for 20 minutes".to_owned(),
                 action: "If it will come again, announce it as an event.".to_owned(),
+                context: vec![("usual_rps".to_owned(), 180.0), ("load_rps".to_owned(), 290.0)],
             },
         ]
     }
@@ -405,6 +427,7 @@ impl State {
                 ),
             ],
             alerts: self.alerts(),
+            utilisation: self.utilisation(),
             capacity: CapacityView {
                 prior_rps: 50.0,
                 learned_rps: CAPACITY + 0.4,
@@ -505,7 +528,7 @@ impl ControlPlane for DemoPlane {
                 time: state.now(),
                 actor: actor.clone(),
                 service: service.to_owned(),
-                word,
+                word: serde_json::to_value(&word).unwrap_or_default(),
                 outcome,
             });
             result

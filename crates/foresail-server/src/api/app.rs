@@ -35,7 +35,7 @@ pub(super) struct App {
     pub(super) closing: watch::Receiver<bool>,
     /// Answers by route, and by first digit of the status.
     pub(super) answered: [[AtomicU64; 5]; COUNT],
-    tokens: Tokens,
+    pub(super) tokens: Tokens,
     hosts: Hosts,
     places: Semaphore,
 }

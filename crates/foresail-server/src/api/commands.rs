@@ -1,11 +1,11 @@
 //! Writing: every one is an operator's word to the plane, which audits it.
 
 use axum::response::Response;
-use foresail_core::{Event, Mode};
+use foresail_core::{Direction, Event, Mode};
 use serde_json::json as object;
 
 use super::app::Call;
-use super::plane::{Direction, Word};
+use super::plane::Word;
 use super::problem::{Problem, json};
 use super::state::Status;
 

@@ -110,9 +110,9 @@ impl Values {
         missing(fields, |name| self.0.contains_key(name))
     }
 
-    /// Takes in a whole body; `null` counts as left out.
+    /// Takes in a whole body; none at all is an empty object, and `null` counts as left out.
     pub(super) fn read_body(&mut self, fields: &'static [Field], body: &[u8]) -> Result<(), Problem> {
-        let map: Map<String, Json> = if body.iter().all(u8::is_ascii_whitespace) {
+        let map: Map<String, Json> = if body.is_empty() {
             Map::new()
         } else {
             serde_json::from_slice(body).map_err(|e| {
@@ -239,6 +239,7 @@ mod tests {
         {
             assert!(body(bad).is_err(), "{bad}");
         }
+        assert!(Values::default().read_body(&[], b"").is_ok() && Values::default().read_body(&[], b" ").is_err());
         let problem = serde_json::json!(query("limit=10&way=up").expect_err("out of range"));
         assert_eq!((&problem["field"], &problem["accepted"]), (&"limit".into(), &"a whole number, 1 to 9".into()));
         let problem = serde_json::json!(query("limits=1").expect_err("unknown"));

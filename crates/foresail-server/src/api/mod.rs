@@ -28,7 +28,7 @@ mod what_if;
 pub use config::{ServerConfig, TlsConfig, TokenConfig};
 pub use listen::Server;
 pub use plane::{
-    Actor, AlertView, Answer, AuditEntry, CapacityView, ControlPlane, Direction, EndpointView, ForecastView,
-    HistoryPoint, ModelView, PendingView, PlaneError, Question, Role, ScoreView, ServedView, ServiceView, Told, Word,
+    Actor, AlertView, Answer, AuditEntry, CapacityView, ControlPlane, EndpointView, ForecastView, HistoryPoint,
+    ModelView, PendingView, PlaneError, Question, Role, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word,
 };
 pub use router::router;

@@ -11,17 +11,18 @@ use super::plane::Role;
 use super::routes::{Answer, IN_PATH, ROUTES, Route, Verb};
 use super::schema::schemas;
 
-/// The document as text; made once.
-pub(super) fn text() -> &'static Bytes {
-    static TEXT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document().to_string()));
-    &TEXT
+/// The document as text, made once, of a server that needs a token or of one that does not.
+pub(super) fn text(needs_token: bool) -> &'static Bytes {
+    static GUARDED: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document(true).to_string()));
+    static OPEN: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document(false).to_string()));
+    if needs_token { &GUARDED } else { &OPEN }
 }
 
-fn document() -> Json {
+fn document(needs_token: bool) -> Json {
     let mut paths = Map::new();
     for route in &ROUTES {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
-        path[route.verb.method().as_str().to_ascii_lowercase()] = operation(route);
+        path[route.verb.method().as_str().to_ascii_lowercase()] = operation(route, needs_token);
     }
     json!({
         "openapi": "3.1.0",
@@ -42,7 +43,7 @@ fn document() -> Json {
     })
 }
 
-fn operation(route: &Route) -> Json {
+fn operation(route: &Route, needs_token: bool) -> Json {
     let in_path = IN_PATH.iter().filter(|f| route.path.contains(&format!("{{{}}}", f.name)));
     let parameters: Vec<Json> =
         in_path.map(|f| parameter(f, "path")).chain(route.query.iter().map(|f| parameter(f, "query"))).collect();
@@ -57,6 +58,7 @@ fn operation(route: &Route) -> Json {
         "responses": responses(route),
     });
     operation["security"] = match route.role {
+        Some(_) if needs_token => json!([{ "token": [] }]),
         Some(_) => json!([{}, { "token": [] }]),
         None => json!([]),
     };
@@ -64,8 +66,9 @@ fn operation(route: &Route) -> Json {
         operation["x-role"] = json!(role);
     }
     if let Some(fields) = route.body {
+        // Also where nothing has to stand in it: its content type is what keeps other sites from writing.
         operation["requestBody"] = json!({
-            "required": fields.iter().any(|f| f.required),
+            "required": true,
             "description": format!("At most {BODY_LIMIT} bytes"),
             "content": { "application/json": { "schema": body(fields) } },
         });
@@ -131,7 +134,9 @@ fn body(fields: &[Field]) -> Json {
 
 fn schema(field: &Field) -> Json {
     match field.kind {
-        Kind::Text(most) => json!({ "type": "string", "minLength": 1, "maxLength": most }),
+        Kind::Text(most) => {
+            json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$" })
+        }
         Kind::Whole(from, to) => json!({ "type": "integer", "minimum": from, "maximum": to }),
         Kind::Number(from, to) => json!({ "type": "number", "minimum": from, "maximum": to }),
         Kind::Time => json!({ "type": "string", "format": "date-time" }),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use foresail_core::{Decision, Event, JournalRecord, Mode, ReplicaCounts, Timestamp};
+use foresail_core::{Decision, Direction, Event, JournalRecord, Mode, ReplicaCounts, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -160,19 +160,6 @@ pub enum Word {
     },
 }
 
-/// Which way a pause holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// No orders at all.
-    #[default]
-    Both,
-    /// Nothing is added.
-    Up,
-    /// Nothing is removed.
-    Down,
-}
-
 /// A hypothetical for [`ControlPlane::decide`]; what is left out is taken from the newest observation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,8 +194,8 @@ pub struct AuditEntry {
     pub actor: Actor,
     /// On which service.
     pub service: String,
-    /// What was asked.
-    pub word: Word,
+    /// What was asked: a [`Word`] as JSON, of whichever version wrote it down.
+    pub word: serde_json::Value,
     /// `accepted`, or why it was refused.
     pub outcome: String,
 }
@@ -292,6 +279,8 @@ pub struct ServiceView {
     pub trials: Vec<Told>,
     /// Alerts that hold or held lately, newest first.
     pub alerts: Vec<AlertView>,
+    /// Utilisation that was predicted for actions against what came.
+    pub utilisation: UtilisationView,
     /// What one replica can do.
     pub capacity: CapacityView,
     /// Start-up delay, median and 90th percentile, seconds on the service's clock, and how many were measured.
@@ -449,6 +438,8 @@ pub struct Told {
 pub struct AlertView {
     /// Its kind, in snake case.
     pub kind: String,
+    /// How much it matters: `info`, `warning` or `critical`.
+    pub severity: String,
     /// When it began.
     pub time: Timestamp,
     /// When it ended, if it has.
@@ -457,6 +448,21 @@ pub struct AlertView {
     pub text: String,
     /// What to do.
     pub action: String,
+    /// Figures of what was usual and what is, by name with unit.
+    pub context: Vec<(String, f64)>,
+}
+
+/// Utilisation (load at arrival over what the ready replicas can do) after actions, against what was predicted for them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UtilisationView {
+    /// Actions compared since the start.
+    pub compared: u64,
+    /// Mean of actual less predicted over `outcomes`.
+    pub mean_error: Option<f64>,
+    /// Mean of its magnitude.
+    pub mean_absolute_error: Option<f64>,
+    /// The last 50, oldest first: decision, when its replicas were due, predicted, actual.
+    pub outcomes: Vec<(u64, Timestamp, f64, f64)>,
 }
 
 /// What one replica can do, learned beside what was configured.

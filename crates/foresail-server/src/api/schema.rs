@@ -164,10 +164,15 @@ shapes! {
         champion_decides: "bool", "Else the baseline does";
     }
     AlertView: "An alert" {
-        kind: "text", "In snake case"; time: "time", "When it began"; ended: "time?", "When it ended"; text: "text", "What is wrong";
-        action: "text", "What to do";
+        kind: "text", "In snake case"; severity: "text", "`info`, `warning` or `critical`"; time: "time", "When it began"; ended: "time?", "When it ended"; text: "text", "What is wrong";
+        action: "text", "What to do"; context: "[(text, number)]", "Figures of what was usual and what is, by name with unit";
     }
     Alerts: "Alerts that hold or held lately" { service: "text", "The service"; alerts: "[AlertView]", "Newest first"; }
+    UtilisationView: "Utilisation after actions, against what was predicted" {
+        compared: "whole", "Actions since the start"; mean_error: "number?", "Actual less predicted";
+        mean_absolute_error: "number?", "Its magnitude";
+        outcomes: "[(whole, time, number, number)]", "The last 50: decision, when due, predicted, actual";
+    }
     CapacityView: "What one replica can do" {
         prior_rps: "number", "Configured"; learned_rps: "number", "Learned"; interval_rps: "(number, number)", "90 % interval";
         in_use: "bool", "Whether the learned one counts";
@@ -201,7 +206,8 @@ shapes! {
         pending: "PendingView?", "Waiting for an answer"; forecast: "ForecastView?", "Of the load";
         scorecard: "ScoreView", "Since start"; hours: "[ScoreView]", "By the hour"; served: "ServedView", "Since start";
         endpoints: "[EndpointView]", "Behind the proxy"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first";
-        alerts: "[AlertView]", "Newest first"; capacity: "CapacityView", "Of a replica";
+        alerts: "[AlertView]", "Newest first"; utilisation: "UtilisationView", "After actions";
+        capacity: "CapacityView", "Of a replica";
         startup: "(number, number, whole)", "Median and 90th percentile, seconds, and how many were measured";
         tick_ms: "(number, number)", "The last one and the 99th percentile"; memory_bytes: "whole", "Of learned state";
     }

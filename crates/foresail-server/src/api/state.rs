@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use foresail_core::{Mode, Timestamp};
+use foresail_core::{Direction, Mode, Timestamp};
 use serde::Serialize;
 use serde_json::json as object;
 
 use super::app::Call;
 use super::openapi;
-use super::plane::{Direction, PendingView, ServiceView};
+use super::plane::{PendingView, ServiceView};
 use super::problem::{Problem, json, json_text, typed};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -98,8 +98,8 @@ pub(super) async fn mode(call: Call) -> Result<Response, Problem> {
     Ok(json(&Status::of(&view)))
 }
 
-pub(super) async fn document(_call: Call) -> Result<Response, Problem> {
-    Ok(json_text(openapi::text().clone()))
+pub(super) async fn document(call: Call) -> Result<Response, Problem> {
+    Ok(json_text(openapi::text(call.app.tokens.are_needed()).clone()))
 }
 
 pub(super) async fn health(_call: Call) -> Result<Response, Problem> {

@@ -40,7 +40,10 @@ async function route(moved) {
   const root = h("div");
   $("page").replaceChildren(root);
   state.shown = module.mount(root, context());
-  if (moved) $("main").focus({ preventScroll: false });
+  if (!moved) return;
+  // From its top: what stands in the banner would else be under the header.
+  scrollTo(0, 0);
+  $("main").focus({ preventScroll: true });
 }
 
 function onView(view) {
@@ -51,7 +54,7 @@ function onView(view) {
   if (view.service !== state.service) return;
   banner(view);
   foot(view);
-  say($("said"), `${plural(view.replicas.desired, "replica")} wanted.`);
+  say($("said"), `${plural(view.replicas.desired, "replica")} asked for.`);
   if (first || !state.shown) route(false).catch(lost);
   else state.shown.update(view);
 }
@@ -73,7 +76,7 @@ function banner(view) {
       view.paused && notice("warn", `Orders ${{ both: "", up: "that add replicas ", down: "that remove replicas " }[view.paused[1]]}are paused until ${clock(view.paused[0], view.time)}.`, h("a", { href: "#/settings" }, "Settings")),
       view.overridden && notice("warn", `Set by hand to ${plural(view.overridden[1], "replica")} until ${clock(view.overridden[0], view.time)}.`, h("a", { href: "#/settings" }, "Settings")),
       pending && notice("note", `Recommended: ${plural(pending.desired, "replica")} (${pending.reason}).`, answerButtons(view)),
-      ...holding.map((a) => notice("warn", `${capital(a.text)}. ${a.action}`, h("span", { class: "quiet-text" }, "since " + clock(a.time, view.time)))),
+      ...holding.map((a) => notice("warn", `${capital(a.text)}. ${capital(a.action)}.`, h("span", { class: "quiet-text" }, "since " + clock(a.time, view.time)))),
     ];
     return [line, ...notices];
   });

@@ -4,12 +4,9 @@ import { card, figure, h, put, table } from "./dom.js";
 import { get, of } from "./api.js";
 import { answerButtons } from "./pending.js";
 import { draw } from "./charts.js";
-import { clock, ms, plural } from "./format.js";
+import { DRIVERS, clock, ms, plural } from "./format.js";
 
-const DRIVERS = {
-  reactive: ["load now", "s1"], predicted: ["forecast", "s0"], event: ["event", "s2"], minimum: ["minimum", "s7"],
-  held: ["held", "s3"], stale: ["no data", "s6"], manual: ["by hand", "s4"], foresight: ["foresight", "s5"],
-};
+const COLOURS = { reactive: "s1", predicted: "s0", event: "s2", minimum: "s7", held: "s3", stale: "s6", manual: "s4", foresight: "s5" };
 const PAGE = 500;
 
 export function mount(root, context) {
@@ -27,7 +24,7 @@ export function mount(root, context) {
   const toggle = h("input", { type: "checkbox", id: "all", onchange: (e) => { all = e.target.checked; paintList(); } });
   root.replaceChildren(pending,
     card("Timeline", timeline.node),
-    h("div", { class: "split" },
+    h("div", { class: "split beside" },
       card("Decisions", h("p", {}, toggle, " ", h("label", { for: "all" }, "Also those that changed nothing")), list, h("div", { class: "buttons" }, older)),
       card("One decision", detail)));
 
@@ -49,7 +46,8 @@ export function mount(root, context) {
     }
   }
 
-  const changes = () => records.filter((r) => r.decision.desired !== r.observation.replicas.desired);
+  // What differs from what was asked for, once: a recommendation is made anew every tick until it is answered.
+  const changes = () => records.filter((r, i) => r.decision.desired !== r.observation.replicas.desired && r.decision.desired !== records[i + 1]?.decision.desired);
 
   function paint() {
     paintTimeline();
@@ -63,7 +61,8 @@ export function mount(root, context) {
       data: [
         { x, y: shown.map((r) => r.decision.desired), name: "wanted", mode: "lines", line: { color: c.ink, width: 1.2, shape: "hv" }, hovertemplate: "%{y}" },
         { x, y: shown.map((r) => r.baseline), name: view.baseline, mode: "lines", line: { color: c.quiet, width: 1, dash: "dash", shape: "hv" }, hovertemplate: "%{y}" },
-        ...Object.entries(DRIVERS).map(([driver, [name, colour]]) => {
+        ...Object.entries(COLOURS).map(([driver, colour]) => {
+          const name = DRIVERS[driver];
           const some = changes().filter((r) => r.decision.reason.driver === driver).reverse();
           return { x: some.map((r) => ms(r.time)), y: some.map((r) => r.decision.desired), name, mode: "markers", marker: { color: c[colour], size: 9 }, hovertemplate: `%{y}, ${name}` };
         }).filter((trace) => trace.x.length),
@@ -79,9 +78,9 @@ export function mount(root, context) {
       const rows = shown.map((r) => {
         const before = r.observation.replicas.desired;
         const row = [
-          h("button", { type: "button", class: "link", "aria-pressed": String(r.id === chosen), onclick: () => choose(r.id) }, clock(r.time, view.time)),
+          h("button", { type: "button", class: "link", "aria-pressed": String(r.id === chosen), onclick: () => choose(r.id, true) }, clock(r.time, view.time)),
           r.decision.desired === before ? String(before) : `${before} → ${r.decision.desired}`,
-          DRIVERS[r.decision.reason.driver]?.[0] || r.decision.reason.driver,
+          DRIVERS[r.decision.reason.driver] || r.decision.reason.driver,
           String(r.baseline),
         ];
         row.kind = r.id === chosen ? "chosen" : undefined;
@@ -91,9 +90,11 @@ export function mount(root, context) {
     });
   }
 
-  async function choose(id) {
+  async function choose(id, byHand) {
     chosen = id;
     paintList();
+    // On a narrow page it stands above the list.
+    if (byHand) detail.parentElement.scrollIntoView({ block: "nearest" });
     const [told, record] = await Promise.all([
       get(of(view.service, `/decisions/${id}/explain`)), get(of(view.service, `/decisions/${id}`))]).catch(() => []);
     if (chosen !== id || !told) return;

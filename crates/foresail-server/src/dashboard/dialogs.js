@@ -9,10 +9,16 @@ function open(title, body, verb, danger) {
     const form = h("form", { method: "dialog" },
       h("h2", { id: "dialog-title" }, title), body,
       h("div", { class: "buttons" },
-        h("button", { value: "", formnovalidate: true, type: "submit" }, "Cancel"),
+        // No submit button: Enter in a field presses the first of those.
+        h("button", { type: "button", onclick: () => dialog.close("") }, "Cancel"),
         h("button", { value: "yes", class: danger ? "danger" : "primary", type: "submit" }, verb)));
     const dialog = h("dialog", { "aria-labelledby": "dialog-title" }, form);
-    dialog.addEventListener("close", () => { dialog.remove(); done(dialog.returnValue); });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      // The button that opened it may be gone by now.
+      if (document.activeElement === document.body) document.getElementById("main").focus({ preventScroll: true });
+      done(dialog.returnValue);
+    });
     document.body.append(dialog);
     dialog.showModal();
   });

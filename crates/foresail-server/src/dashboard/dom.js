@@ -19,12 +19,23 @@ function add(node, children) {
   }
 }
 
-/** Replaces what is in `node`, but only if `key` differs from the last time: what has focus stays. */
+/** Replaces what is in `node`, but only if `key` differs from the last time. Focus and sideways scrolling stay where they were. */
 export function put(node, key, make) {
   if (node.dataset.key === key && key !== undefined) return;
   node.dataset.key = key;
+  const focused = node.contains(document.activeElement) ? document.activeElement : null;
+  const scrolled = [...node.querySelectorAll(".table")].map((t) => t.scrollLeft);
   const made = make();
   node.replaceChildren(...(Array.isArray(made) ? made.filter(Boolean) : made ? [made] : []));
+  node.querySelectorAll(".table").forEach((t, i) => { t.scrollLeft = scrolled[i] ?? 0; });
+  if (focused) (successor(node, focused) || node.querySelector("button, a, input, select") || document.getElementById("main")).focus({ preventScroll: true });
+}
+
+/** What in `node` stands for `old`, which was replaced: known by its id and label, and a button by its words. */
+function successor(node, old) {
+  const words = (e) => (e.matches("button, a, summary") ? e.textContent : "");
+  return [...node.querySelectorAll(old.tagName)].find((e) =>
+    e.id === old.id && e.getAttribute("aria-label") === old.getAttribute("aria-label") && words(e) === words(old));
 }
 
 /** Sets text where it differs, so that nothing is announced twice. */

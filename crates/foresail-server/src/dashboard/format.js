@@ -44,11 +44,19 @@ export function span(seconds) {
   return days >= 2 ? `${days} d${two(hours % 24, "h")}` : `${hours} h${two(minutes % 60, "min")}`;
 }
 
+/** A latency, which is none where nothing was answered. */
+export const milliseconds = (value) => (value === null || value === undefined ? none : number(value, 0) + " ms");
+
 export function bytes(count) {
   return count >= 1048576 ? number(count / 1048576, 1) + " MiB" : number(count / 1024, 0) + " KiB";
 }
 
 /** A length of time as the API writes it. */
 export const seconds = (duration) => duration.secs + duration.nanos / 1e9;
+
+/** What set a number of replicas, in a word or two. */
+export const DRIVERS = {
+  reactive: "load now", predicted: "forecast", event: "event", minimum: "minimum", held: "held", stale: "no data", manual: "by hand", foresight: "foresight",
+};
 
 export const plural = (count, one, many) => `${number(count)} ${count === 1 ? one : many || one + "s"}`;

@@ -2,7 +2,7 @@
 
 import { capital, card, h, table, toast } from "./dom.js";
 import { get, of } from "./api.js";
-import { clock, number } from "./format.js";
+import { DRIVERS, clock, number } from "./format.js";
 
 export function mount(root, context) {
   const view = context.view;
@@ -31,7 +31,7 @@ export function mount(root, context) {
     const text = h("pre", { tabindex: "0", "aria-label": `Record ${r.id}` });
     return h("details", { ontoggle: (e) => { if (e.target.open && !text.textContent) text.textContent = JSON.stringify(r, null, 2); } },
       h("summary", {}, h("span", { class: "n" }, "#" + r.id), h("time", { datetime: r.time }, clock(r.time, view.time)),
-        h("span", {}, `${r.decision.desired} replicas`), h("span", { class: "quiet-text" }, load ? `${number(load.value, 0)} rps, ` : "no load, ", `${r.decision.reason.driver}; baseline ${r.baseline}`)),
+        h("span", {}, `${r.decision.desired} replicas`), h("span", { class: "quiet-text" }, load ? `${number(load.value, 0)} rps, ` : "no load, ", `${DRIVERS[r.decision.reason.driver] || r.decision.reason.driver}; baseline ${r.baseline}`)),
       text);
   }
 

@@ -3,11 +3,13 @@
 import { card, figure, h, put, say, table, tile } from "./dom.js";
 import { get, of } from "./api.js";
 import { draw, now as nowLine } from "./charts.js";
-import { clock, ms, number, percent, plural, seconds, span } from "./format.js";
+import { clock, milliseconds, ms, number, percent, plural, seconds, span } from "./format.js";
 
 const RANGES = [["15 min", 900], ["1 h", 3600], ["6 h", 21600], ["24 h", 86400]];
 const DEFAULT = 21600;
 const POINTS = 700;
+/** Seconds of scoring below which a share says nothing. */
+const LEAST_SCORED = 600;
 
 export function mount(root, context) {
   let range = DEFAULT;
@@ -23,7 +25,7 @@ export function mount(root, context) {
   };
   const reason = h("p", { class: "reason" });
   const load = figure("Load and forecast", "requests a second, UTC", () => loadTable());
-  const replicas = figure("Replicas", "ready, wanted, and what the baseline would have", () => historyTable());
+  const replicas = figure("Replicas", "ready, asked for, and what the baseline would have", () => historyTable());
   const late = figure("Late requests", "a tick", null);
   const buttons = RANGES.map(([name, length]) =>
     h("button", { type: "button", "aria-pressed": String(length === range), onclick: () => { follows = false; choose(length); } }, name));
@@ -78,8 +80,10 @@ export function mount(root, context) {
     const times = points.map((p) => ms(p.time));
     const present = ms(view.time);
     const fan = view.forecast;
-    const ahead = Math.min(range * 1000 / 3, fan ? 1000 * seconds(fan.step) * fan.mean.length : 0);
-    const x = [present - range * 1000, present + ahead];
+    // Where there is less than was asked for, what there is fills the chart.
+    const behind = Math.min(range * 1000, Math.max(present - (times[0] ?? present), range * 50));
+    const ahead = Math.min(range * 1000 / 3, behind, fan ? 1000 * seconds(fan.step) * fan.mean.length : 0);
+    const x = [present - behind, present + ahead];
     draw(load.chart, (c) => ({
       data: [...(fan ? fanTraces(fan, x[1], c) : []),
         { x: times, y: points.map((p) => p.load_rps), name: "observed", mode: "lines", line: { color: c.ink, width: 1.4 }, hovertemplate: "%{y:.0f}" }],
@@ -89,7 +93,7 @@ export function mount(root, context) {
       data: [
         { x: times, y: points.map((p) => p.ready), name: "ready", mode: "lines", line: { color: c.s0, width: 1.6, shape: "hv" }, fill: "tozeroy", fillcolor: c.faint("s0", 0.14) },
         { x: times, y: points.map((p) => p.baseline), name: view.baseline, mode: "lines", line: { color: c.s1, width: 1.4, dash: "dash", shape: "hv" } },
-        { x: times, y: points.map((p) => p.desired), name: "wanted", mode: "lines", line: { color: c.s2, width: 1.4, dash: "dot", shape: "hv" } },
+        { x: times, y: points.map((p) => p.desired), name: "asked for", mode: "lines", line: { color: c.s2, width: 1.4, dash: "dot", shape: "hv" } },
       ],
       layout: { xaxis: { range: x }, shapes: [nowLine(present, c)], height: 240 },
     }));
@@ -98,7 +102,7 @@ export function mount(root, context) {
       layout: { xaxis: { range: x }, height: 120, showlegend: false },
     }));
     load.describe(`Now ${number(view.load_rps)} requests a second.`);
-    replicas.describe(`${view.replicas.ready} ready, ${view.replicas.desired} wanted.`);
+    replicas.describe(`${view.replicas.ready} ready, ${view.replicas.desired} asked for.`);
     [load, replicas].forEach((f) => f.fill());
   }
 
@@ -115,7 +119,7 @@ export function mount(root, context) {
   function historyTable() {
     const rows = points.slice(-60).reverse().map((p) => [
       clock(p.time, view.time), number(p.load_rps, 0) + (p.saturated ? " (at least)" : ""), String(p.ready), String(p.desired), String(p.baseline), number(p.late)]);
-    return table("Newest ticks", [["time"], ["load", "n"], ["ready", "n"], ["wanted", "n"], [view.baseline, "n"], ["late", "n"]], rows);
+    return table("Newest ticks", [["time"], ["load", "n"], ["ready", "n"], ["asked for", "n"], [view.baseline, "n"], ["late", "n"]], rows);
   }
 
   function numbers() {
@@ -123,13 +127,14 @@ export function mount(root, context) {
     const soon = forecast && forecast.mean[Math.min(forecast.mean.length, Math.ceil(600 / seconds(forecast.step))) - 1];
     tiles.load.set(number(view.load_rps, 0) + " rps", soon === undefined || soon === null ? "no forecast yet" : `${number(soon, 0)} expected in 10 min`);
     const base = view.last ? `; ${view.baseline} wants ${view.last.baseline}` : "";
-    tiles.replicas.set(`${r.ready} ready`, `${r.desired} wanted${r.starting ? `, ${r.starting} starting` : ""}${base}`);
+    tiles.replicas.set(`${r.ready} ready`, `${r.desired} asked for${r.starting ? `, ${r.starting} starting` : ""}${base}`);
     const share = served.arrivals ? served.late / served.arrivals : 0;
     tiles.late.set(percent(share), `${number(served.late)} of ${number(served.arrivals)} since start`, share > 0.01 ? "bad" : "");
-    const saved = s.baseline_hours > 0 ? 1 - s.champion_hours / s.baseline_hours : null;
+    const saved = s.seconds >= LEAST_SCORED && s.baseline_hours > 0 ? 1 - s.champion_hours / s.baseline_hours : null;
     tiles.saved.set(percent(saved), `${number(s.champion_hours, 1)} replica-hours against ${number(s.baseline_hours, 1)} of ${view.baseline}`, saved > 0 ? "good" : "");
-    tiles.latency.set(served.p99_ms === null ? "–" : number(served.p99_ms, 0) + " ms", `median ${number(served.p50_ms, 0)} ms; ${plural(served.in_flight, "request")} in flight`);
-    say(reason, `${r.desired} replicas: ${view.reason || "nothing decided yet"}.`);
+    tiles.latency.set(milliseconds(served.p99_ms), `median ${milliseconds(served.p50_ms)}; ${plural(served.in_flight, "request")} in flight`);
+    const wanted = view.last ? view.last.decision.desired : r.desired;
+    say(reason, `${plural(wanted, "replica")}: ${view.reason || "nothing decided yet"}.` + (wanted === r.desired ? "" : ` The target was last asked for ${r.desired}.`));
     put(score, JSON.stringify([s.seconds]), () => scoreTable());
     put(hours, JSON.stringify([view.hours.length, s.seconds]), () => hourTable());
   }

@@ -48,7 +48,7 @@ export function mount(root, context) {
     const length = spanPick("pause-span", 3600);
     const way = h("select", { id: "pause-way" }, h("option", { value: "both" }, "any order"), h("option", { value: "down" }, "removing replicas"), h("option", { value: "up" }, "adding replicas"));
     return [h("p", { class: "quiet-text" }, "Holds orders back. Decisions are still made and recorded."),
-      h("p", { class: "row" }, h("label", { for: "pause-way" }, "Hold back"), way, h("label", { for: "pause-span" }, "for"), length),
+      h("p", { class: "row" }, h("label", { for: "pause-way" }, "Hold back"), way, h("span", { class: "row" }, h("label", { for: "pause-span" }, "for"), length)),
       h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => act({ title: "Pause orders?", verb: "Pause", danger: way.value !== "down", done: "Paused.", method: "POST", path: path("/pause"), body: { seconds: Number(length.value), direction: way.value },
         what: `For ${span(Number(length.value))} on the service's clock, ${{ both: "no order is given, whatever the load does", down: "no replica is removed", up: "no replica is added, whatever the load does" }[way.value]}. ${view.service} stays at ${plural(view.replicas.desired, "replica")}${way.value === "both" ? "" : " or moves the other way"}.` }) }, "Pause…"))];
   }
@@ -67,7 +67,7 @@ export function mount(root, context) {
         what: `For ${span(Number(length.value))} on the service's clock, ${view.service} has ${plural(Number(count.value), "replica")} whatever is measured or forecast; it was last asked for ${view.replicas.desired}.` });
     } },
     h("p", { class: "quiet-text" }, `So many replicas for a while, whatever is measured or forecast; ${min} to ${max}.`),
-    h("p", { class: "row" }, h("label", { for: "count" }, "Replicas"), count, h("label", { for: "override-span" }, "for"), length),
+    h("p", { class: "row" }, h("label", { for: "count" }, "Replicas"), count, h("span", { class: "row" }, h("label", { for: "override-span" }, "for"), length)),
     h("div", { class: "buttons" }, h("button", { type: "submit" }, "Set…")));
     return [form];
   }

@@ -1,7 +1,7 @@
 // Endpoints and what they serve.
 
 import { capital, card, chip, h, put, table, tile } from "./dom.js";
-import { number, percent, plural, span } from "./format.js";
+import { milliseconds, number, percent, plural, span } from "./format.js";
 
 const TONES = { ready: "good", "slow start": "note", starting: "note", ejected: "bad", unhealthy: "bad", "backing off": "bad", draining: "plain", stopping: "plain" };
 
@@ -17,14 +17,15 @@ export function mount(root, context) {
     tiles.rate.set(number(view.load_rps, 0) + " rps", `${number(s.arrivals)} since start`);
     tiles.good.set(of(s.completed), number(s.completed));
     tiles.failed.set(of(s.failed + s.rejected), `${number(s.failed)} upstream, ${number(s.rejected)} refused, ${plural(s.retries, "retry", "retries")}`, s.failed + s.rejected > s.arrivals * 0.01 ? "bad" : "");
-    tiles.late.set(of(s.late), `p50 ${number(s.p50_ms, 0)} ms, p99 ${number(s.p99_ms, 0)} ms`, s.late > s.arrivals * 0.01 ? "bad" : "");
+    tiles.late.set(of(s.late), `p50 ${milliseconds(s.p50_ms)}, p99 ${milliseconds(s.p99_ms)}`, s.late > s.arrivals * 0.01 ? "bad" : "");
     tiles.queue.set(number(s.in_flight), `${number(s.queued)} waiting`);
     tiles.paid.set(number(s.replica_seconds / 3600, 1) + " h", "replica-hours since start");
+    const most = Math.max(...view.endpoints.map((e) => e.share), 0.01);
     put(endpoints, JSON.stringify(view.endpoints), () => table("Endpoints",
       [["endpoint"], ["state"], ["share", "n"], ["in flight", "n"], ["latency", "n"], ["p99", "n"], ["completed", "n"], ["failed", "n"], ["ejected", "n"]],
       view.endpoints.map((e) => [
-        h("span", {}, e.id, h("span", { class: "quiet-text small" }, " " + e.address)), chip(capital(e.state), TONES[e.state]), bar(e.share), number(e.in_flight),
-        e.latency_ms ? number(e.latency_ms, 0) + " ms" : "–", e.p99_ms === null ? "–" : number(e.p99_ms, 0) + " ms",
+        h("span", {}, e.id, h("span", { class: "quiet-text small" }, " " + e.address)), chip(capital(e.state), TONES[e.state]), bar(e.share, most), number(e.in_flight),
+        milliseconds(e.latency_ms || null), milliseconds(e.p99_ms),
         number(e.completed), number(e.failed), number(e.ejections)]),
       "No endpoint yet."));
     const c = view.capacity;
@@ -43,6 +44,7 @@ function fact(name, value) {
   return h("div", {}, h("dt", {}, name), h("dd", {}, value));
 }
 
-function bar(share) {
-  return h("span", { class: "share" }, h("meter", { min: 0, max: 1, value: share, "aria-label": "share" }), h("span", {}, percent(share)));
+/** A share, drawn beside the largest there is. */
+function bar(share, most) {
+  return h("span", { class: "share" }, h("meter", { min: 0, max: most, value: share, "aria-label": "share" }), h("span", {}, percent(share)));
 }

@@ -131,7 +131,7 @@ async fn answers_carry_the_headers_that_pages_need() {
 }
 
 impl crate::support::Server {
-    async fn with(&self, token: &str, method: Method, path: &str, body: &str) -> (StatusCode, String) {
+    pub(crate) async fn with(&self, token: &str, method: Method, path: &str, body: &str) -> (StatusCode, String) {
         let mut request = request(&method, path, body);
         let value = format!("Bearer {token}").parse().expect("a header");
         request.headers_mut().insert("authorization", value);

@@ -3,7 +3,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::support::{filled, open, operations, request};
+use crate::support::{READER, filled, guarded, open, operations, request};
 
 #[tokio::test]
 async fn every_documented_operation_is_routed_and_no_other() {
@@ -42,6 +42,22 @@ async fn what_the_table_of_operations_looks_like() {
         .map(|(method, path, op)| format!("{method} {path} ({})", op["x-role"].as_str().unwrap_or("open")))
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[tokio::test]
+async fn the_document_says_where_a_token_and_a_body_are_needed() {
+    let (_, of_open) = open().get("/api/v1/openapi.json").await;
+    let (_, of_guarded) = guarded().with(READER, Method::GET, "/api/v1/openapi.json", "").await;
+    let of_guarded: Value = serde_json::from_str(&of_guarded).expect("JSON");
+    for (document, goes_without) in [(of_open, true), (of_guarded, false)] {
+        for (method, path, operation) in operations(&document) {
+            let security = operation["security"].as_array().expect("a list");
+            let free = security.is_empty() || security.iter().any(|s| s.as_object().is_some_and(|s| s.is_empty()));
+            assert_eq!(free, goes_without || operation.get("x-role").is_none(), "{method} {path}");
+            let needs_body = operation.get("requestBody").is_some_and(|b| b["required"] == true);
+            assert_eq!(needs_body, matches!(method, Method::POST | Method::PUT), "{method} {path}");
+        }
+    }
 }
 
 /// Whether `value` is what `schema` says; the first thing that is not.

@@ -17,13 +17,14 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use foresail_actuate::process::{OnCrash, ProcessActuator, ProcessConfig};
 use foresail_actuate::{Actuator, Observed};
-use foresail_core::{Limits, Metric, Mode, Replicas, TimeZone, Timestamp};
+use foresail_core::{Limits, Mode, Replicas, TimeZone, Timestamp};
 use foresail_ingest::{ReadOptions, Source, read};
 use foresail_proxy::{Admission, ListenConfig, Proxy, ProxyConfig};
-use foresail_scale::controller::{Controller, ControllerOptions};
+use foresail_scale::Service;
+use foresail_scale::controller::Controller;
+use foresail_scale::discrepancy::{Discrepancies, DiscrepancyOptions};
 use foresail_scale::planner::{DownRules, Guardrails};
 use foresail_scale::policies::{PolicyOptions, build};
-use foresail_scale::{MetricSpec, Service};
 use foresail_server::api::{ControlPlane, Server, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -34,8 +35,10 @@ use self::load::{LoadGenerator, LoadOptions, LoadPlan, Spread};
 use self::plan::Plan;
 use self::score::{Peak, Summary};
 use crate::clock::Tempo;
-use crate::commands::run::{signalled, until};
-use crate::live::{Bare, Brain, Engine, EngineOptions, Handle, Keeper, LeagueOptions, Plane, follow, rehearse};
+use crate::live::{
+    Bare, Brain, Engine, EngineOptions, Handle, Keeper, LeagueOptions, Notices, Plane, controller_options, follow,
+    rehearse, signalled, until,
+};
 use crate::logging;
 use crate::output::note;
 
@@ -44,6 +47,8 @@ const WORKERS: u32 = 2;
 const SERVICE_TIME_MS: u64 = 40;
 /// Most copies.
 const MOST: u32 = 40;
+/// How long what is measured is kept.
+const KEEP: Duration = Duration::from_secs(86_400);
 /// A request is late from here on, from its intended send.
 const LATE_MS: u64 = 250;
 /// Of those, what a request may wait for a worker.
@@ -167,7 +172,7 @@ impl Stage {
             .with_wait_slo(Duration::from_millis(WAIT_MS).mul_f64(pace.speed))?
             .with_client_timeout(Duration::from_secs(2).mul_f64(pace.speed))?;
         let (changed, seen) = watch::channel(0);
-        let keeper = Keeper::open(&options.folder.join("state.sqlite"))?;
+        let keeper = Keeper::open(&options.folder, KEEP)?;
         let is_ours = options.policy.split('@').next() == Some("foresail");
         let engine_options = EngineOptions {
             name: "sample".to_owned(),
@@ -175,9 +180,12 @@ impl Stage {
             service,
             limits: (limits.min.0, limits.max.0),
             learn_capacity: is_ours,
+            learner: None,
             make_up: is_ours,
+            discrepancies: is_ours.then(watch_for).transpose()?,
             brain: brain(options, service, limits, &tempo, plan, is_ours)?,
             proxy: Some(Arc::clone(&proxy)),
+            samples: None,
             actuator: Some(Arc::clone(&actuator) as Arc<dyn Actuator>),
             league: LeagueOptions {
                 step: TICK,
@@ -193,12 +201,15 @@ impl Stage {
             journal: options.folder.join("journal.jsonl"),
             changed,
             keeper: Some(keeper),
+            notices: Notices::default(),
+            points: Default::default(),
             policy: options.policy.clone(),
             baseline: "hpa@0.7".to_owned(),
             tempo,
         };
         let (engine, handle) = Engine::new(engine_options)?;
-        let plane = Arc::new(Plane::new([("sample".to_owned(), handle.clone(), options.late_fraction)], seen)?);
+        let plane = Arc::new(Plane::new(seen));
+        plane.show([("sample".to_owned(), handle.clone(), options.late_fraction)])?;
         let server = bind(options.listen, Arc::clone(&plane)).await?;
         let url = server.url();
         note(&format!("dashboard: {url}"));
@@ -295,6 +306,15 @@ impl Stage {
     }
 }
 
+/// What goes otherwise than predicted, told within a demonstration's two days.
+fn watch_for() -> anyhow::Result<Discrepancies> {
+    let mut options = DiscrepancyOptions::default();
+    options.load.warm_up = 60;
+    options.memory.slot = Duration::from_secs(60);
+    options.efficiency.slot = Duration::from_secs(60);
+    Ok(Discrepancies::new(options)?)
+}
+
 /// An empty folder of the demonstration's own.
 fn prepare(folder: &Path) -> anyhow::Result<()> {
     if folder.is_dir() {
@@ -380,14 +400,10 @@ fn brain(
         return Ok(Brain::Bare(Bare::new(champion, service, limits)));
     }
     let baseline = build("hpa@0.7", &service, &options)?;
-    let metric = MetricSpec { metric: Metric::RequestRate, capacity_per_replica: service.capacity_rps(), target: 1.0 };
     // Removal by the policy's own holds; the guardrail is what the autoscaler it is compared with has.
     let down = DownRules { hold: Duration::from_secs(60), share: 1.0, ..DownRules::default() };
     let rails = Guardrails { down, ..Guardrails::new(limits) };
-    let mut options = ControllerOptions::new(service, vec![metric], rails);
-    options.mode = Mode::Act;
-    options.late_fraction = demo.late_fraction;
-    options.startup_p90 = service.startup();
+    let options = controller_options(service, rails, Mode::Act, demo.late_fraction);
     Ok(Brain::Guarded(Box::new(Controller::new(options, champion, baseline)?)))
 }
 

@@ -1,8 +1,24 @@
 //! What decides: the controller with its guardrails, or, to compare with in a demonstration, a rival's policy as it is.
 
-use foresail_core::{Goal, JournalRecord, Limits, Mode, Observation, Order, Policy, Timestamp};
-use foresail_scale::Service;
-use foresail_scale::controller::{Command, Controller, Refused, Ticked};
+use foresail_core::{Goal, JournalRecord, Limits, Metric, Mode, Observation, Order, Policy, Timestamp};
+use foresail_scale::controller::{Command, Controller, ControllerOptions, Refused, Ticked};
+use foresail_scale::planner::Guardrails;
+use foresail_scale::{MetricSpec, Service};
+
+/// A controller of `service` by its request rate.
+pub(crate) fn controller_options(
+    service: Service,
+    rails: Guardrails,
+    mode: Mode,
+    late_fraction: f64,
+) -> ControllerOptions {
+    let metric = MetricSpec { metric: Metric::RequestRate, capacity_per_replica: service.capacity_rps(), target: 1.0 };
+    let mut options = ControllerOptions::new(service, vec![metric], rails);
+    options.mode = mode;
+    options.late_fraction = late_fraction;
+    options.startup_p90 = service.startup();
+    options
+}
 
 /// Who decides for a service.
 pub(crate) enum Brain {
@@ -45,7 +61,7 @@ impl Bare {
             decision,
             version: "bare".to_owned(),
         };
-        Ticked { orders: orders.into_iter().collect(), record, alerts: Vec::new() }
+        Ticked { orders: orders.into_iter().collect(), record, alerts: Vec::new(), ended: Vec::new() }
     }
 }
 

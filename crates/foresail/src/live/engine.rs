@@ -8,19 +8,25 @@ use std::time::Duration;
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use foresail_actuate::{Actuator, Observed};
-use foresail_core::{Frame, Goal, Metric, Observation, Order, Quality, ReplicaCounts, Replicas, Sample, Timestamp};
+use foresail_core::{
+    Frame, Goal, JournalRecord, Metric, Observation, Order, Quality, ReplicaCounts, Replicas, Sample, Timestamp,
+};
 use foresail_proxy::{Proxy, ProxyStats};
-use foresail_scale::controller::{Alert, Command, Entry, Ticked};
+use foresail_scale::controller::{Command, Controller, Entry, Ticked};
+use foresail_scale::discrepancy::Discrepancies;
 use foresail_scale::{CapacityLearner, CapacityWindow, Service};
-use foresail_server::api::plane::{Actor, AlertView, HistoryPoint, PlaneError, ServiceView, Word};
+use foresail_server::api::plane::{Actor, HistoryPoint, PlaneError, ServiceView, Word};
 use foresail_store::{Journal, JournalMark, Rotation};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::alerts::Alerts;
 use super::brain::Brain;
+use super::expectations::{Expectations, OpenStep};
 use super::keeper::Keeper;
 use super::league::{League, LeagueOptions};
 use super::meter::{Pulse, Window, window};
+use super::notices::Notices;
 use super::{plane, view};
 use crate::clock::{Stopwatch, Tempo};
 
@@ -35,8 +41,10 @@ const HISTORY: usize = 40_320;
 const CAPACITY_CHANGE: f64 = 0.05;
 /// At most this share of the replicas asked for is made up for where endpoints do not pull their weight.
 const MAKE_UP: f64 = 0.25;
-/// Alerts kept to be shown.
-const ALERTS: usize = 100;
+/// Decisions kept in memory, so that their first pages need no reading of the journal.
+const RECENT: usize = 2_000;
+/// Alerts taken up again after a restart.
+const ALERTS: u32 = 100;
 
 /// Everything the loop of one service is made of.
 pub(crate) struct EngineOptions {
@@ -52,12 +60,18 @@ pub(crate) struct EngineOptions {
     pub(crate) limits: (u32, u32),
     /// Whether capacity is learned, or what is configured stands.
     pub(crate) learn_capacity: bool,
+    /// What was learned of it before, if anything.
+    pub(crate) learner: Option<CapacityLearner>,
     /// Whether endpoints that do not pull their weight are made up for.
     pub(crate) make_up: bool,
+    /// What goes otherwise than predicted, and did before; none where nobody is to be told.
+    pub(crate) discrepancies: Option<Discrepancies>,
     /// Who decides.
     pub(crate) brain: Brain,
     /// The data plane in front of the service.
     pub(crate) proxy: Option<Arc<Proxy>>,
+    /// The load as another source has it, where there is no data plane to ask.
+    pub(crate) samples: Option<mpsc::Receiver<Sample>>,
     /// What runs it.
     pub(crate) actuator: Option<Arc<dyn Actuator>>,
     /// Forecasting.
@@ -70,17 +84,28 @@ pub(crate) struct EngineOptions {
     pub(crate) changed: watch::Sender<u64>,
     /// Where state is kept, if anywhere.
     pub(crate) keeper: Option<Keeper>,
+    /// Whom to tell of alerts.
+    pub(crate) notices: Notices,
+    /// The history that is shown; of the loop before this one, if there was one.
+    pub(crate) points: Points,
     /// Name of the policy.
     pub(crate) policy: String,
     /// Name of the baseline.
     pub(crate) baseline: String,
 }
 
+/// A history to be shown.
+pub(crate) type Points = Arc<Mutex<VecDeque<HistoryPoint>>>;
+
+/// The newest decisions, oldest first, as they were journalled.
+pub(crate) type Recent = Arc<Mutex<VecDeque<JournalRecord>>>;
+
 /// What others may see of a running loop, and say to it.
 #[derive(Clone)]
 pub(crate) struct Handle {
     pub(super) view: Arc<ArcSwap<ServiceView>>,
-    pub(super) history: Arc<Mutex<VecDeque<HistoryPoint>>>,
+    pub(super) points: Points,
+    pub(super) recent: Recent,
     pub(super) changed: watch::Sender<u64>,
     pub(super) words: mpsc::Sender<Said>,
     pub(super) journal: PathBuf,
@@ -110,9 +135,10 @@ pub(crate) struct Engine {
     seen: Option<Observed>,
     /// Copies asked for beyond what was decided, to make up for endpoints that do not pull their weight.
     make_up: u32,
-    /// Load of the league's open step: sum and number of ticks.
-    step: (f64, u32, Option<Timestamp>),
-    alerts: VecDeque<AlertView>,
+    /// The league's open step.
+    step: Option<OpenStep>,
+    expectations: Option<Expectations>,
+    alerts: Alerts,
     tick_ms: VecDeque<f64>,
     cpu_s: f64,
     replica_seconds: f64,
@@ -132,12 +158,19 @@ impl Engine {
             .with_context(|| format!("cannot open the journal {}", options.journal.display()))?;
         options.brain.number_from(journal.next_id());
         let league = League::start(options.league.clone(), options.history.take())?;
-        let learner = CapacityLearner::new(options.service.capacity_rps(), options.service.workers())?;
+        let learner = match options.learner.take() {
+            Some(learner) => learner,
+            None => CapacityLearner::new(options.service.capacity_rps(), options.service.workers())?,
+        };
+        let kept = options.keeper.as_ref().map(|keeper| keeper.alerts(&options.name, ALERTS)).transpose()?;
+        let alerts = Alerts::restore(&options.name, kept.unwrap_or_default(), options.notices.clone());
+        let expectations = options.discrepancies.take().map(Expectations::new);
         let (sender, words) = mpsc::channel(64);
         let empty = view::empty(&options);
         let handle = Handle {
             view: Arc::new(ArcSwap::from_pointee(empty)),
-            history: Arc::default(),
+            points: Arc::clone(&options.points),
+            recent: Recent::default(),
             changed: options.changed.clone(),
             words: sender,
             journal: options.journal.clone(),
@@ -157,8 +190,9 @@ impl Engine {
             before: None,
             seen: None,
             make_up: 0,
-            step: (0.0, 0, None),
-            alerts: VecDeque::new(),
+            step: None,
+            expectations,
+            alerts,
             tick_ms: VecDeque::new(),
             cpu_s: 0.0,
             replica_seconds: 0.0,
@@ -198,11 +232,11 @@ impl Engine {
         self.learn_capacity(now, &observation, window.as_ref());
         let ticked = self.options.brain.tick(now, &observation);
         self.write(&Entry::Decided { record: ticked.record.clone() });
+        self.alerts.follow(now, &ticked.alerts, &ticked.ended);
         self.keep(now, &observation).await;
         self.make_up_for(window.as_ref());
         self.carry_out(&ticked).await;
-        self.tell(now, &ticked.alerts);
-        self.forecast(now, &observation);
+        self.forecast(&observation, window.as_ref());
         self.show(now, &window.unwrap_or_default(), &ticked, watch);
     }
 
@@ -233,8 +267,11 @@ impl Engine {
         }
     }
 
-    fn observation(&self, now: Timestamp, window: Option<&Window>) -> Observation {
+    fn observation(&mut self, now: Timestamp, window: Option<&Window>) -> Observation {
         let mut samples = Vec::new();
+        if let Some(feed) = &mut self.options.samples {
+            samples.extend(std::iter::from_fn(|| feed.try_recv().ok()));
+        }
         if let Some((window, rps)) = window.and_then(|w| Some((w, w.arrivals_rps()?))) {
             let quality = if window.saturated { Quality::Saturated } else { Quality::Good };
             let value = self.options.tempo.rate(rps);
@@ -300,7 +337,6 @@ impl Engine {
     }
 
     async fn carry_out(&mut self, ticked: &Ticked) {
-        let Some(actuator) = &self.options.actuator else { return };
         let mut orders = ticked.orders.clone();
         for order in &mut orders {
             if let Goal::Replicas { replicas } = &mut order.goal {
@@ -315,23 +351,61 @@ impl Engine {
                 orders.push(Order { decision, time, goal: Goal::Replicas { replicas: wanted } });
             }
         }
-        for order in orders {
-            match timeout(TARGET_TIMEOUT, actuator.apply(&order)).await {
-                Ok(Ok(())) => {
-                    self.orders += 1;
-                    if let (Goal::Replicas { replicas }, Some(seen)) = (&order.goal, &mut self.seen) {
-                        seen.replicas.desired = *replicas;
-                    }
-                }
-                Ok(Err(error)) => tracing::warn!("{}: an order was not carried out: {error}", self.options.name),
-                Err(_) => tracing::warn!("{}: the target does not take orders", self.options.name),
+        for order in &orders {
+            if let (Ok(()), Goal::Replicas { .. }) = (self.apply(std::slice::from_ref(order)).await, &order.goal) {
+                self.expect(order, ticked.record.decision.reason.load);
             }
+        }
+    }
+
+    /// Hands orders to the target, one after the other.
+    ///
+    /// # Errors
+    /// Why the first that failed did; told already.
+    async fn apply(&mut self, orders: &[Order]) -> Result<(), String> {
+        let Some(actuator) = self.options.actuator.clone() else { return Ok(()) };
+        for order in orders {
+            let failed = match timeout(TARGET_TIMEOUT, actuator.apply(order)).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(format!("the order was not carried out: {error}")),
+                Err(_) => Some("the target does not take orders".to_owned()),
+            };
+            if let Some(why) = failed {
+                tracing::warn!("{}: {why}", self.options.name);
+                return Err(why);
+            }
+            self.orders += 1;
+            if let (Goal::Replicas { replicas }, Some(seen)) = (&order.goal, &mut self.seen) {
+                seen.replicas.desired = *replicas;
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers what an order should bring, to be compared with what comes.
+    fn expect(&mut self, order: &Order, load: Option<f64>) {
+        let (Goal::Replicas { replicas }, Some(controller)) = (&order.goal, self.options.brain.controller()) else {
+            return;
+        };
+        let due = order.time + controller.startup().quantile(0.5);
+        let capacity_rps = controller.capacity_rps();
+        let standing = self.league.standing();
+        if let Some(expectations) = &mut self.expectations {
+            let what = (order.decision, replicas.0);
+            expectations.acted(what, due, standing.forecast.as_ref(), load, capacity_rps, &self.options.tempo);
         }
     }
 
     fn write(&mut self, entry: &Entry) {
         if let Err(error) = self.journal.append(entry) {
             tracing::error!("{}: the journal cannot be written: {error}", self.options.name);
+        }
+        if let Entry::Decided { record } | Entry::Urged { record } = entry {
+            let mut recent = self.handle.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            if recent.len() == RECENT {
+                recent.pop_front();
+            }
+            recent.push_back(record.clone());
         }
     }
 
@@ -341,11 +415,15 @@ impl Engine {
         let mark = JournalMark { records: self.journal.next_id() - 1, head: self.journal.head().to_owned() };
         let states =
             [("controller", serde_json::to_vec(controller.state())), ("capacity", serde_json::to_vec(&self.learner))];
-        let checkpoints = states.into_iter().filter_map(|(kind, bytes)| Some((kind, bytes.ok()?))).collect();
-        keeper.commit(&self.options.name, now, checkpoints, observation.samples.clone(), mark).await;
+        let mut checkpoints: Vec<(&'static str, Vec<u8>)> =
+            states.into_iter().filter_map(|(kind, bytes)| Some((kind, bytes.ok()?))).collect();
+        let expectations = self.expectations.as_mut().and_then(Expectations::unkept);
+        checkpoints.extend(expectations.map(|bytes| ("discrepancies", bytes)));
+        let (samples, alerts) = (observation.samples.clone(), self.alerts.changed());
+        keeper.commit(&self.options.name, now, checkpoints, samples, alerts, mark).await;
     }
 
-    /// An operator's word: carried out, journalled, audited, answered.
+    /// An operator's word: carried out, journalled, audited, shown, answered.
     async fn hear(&mut self, said: Said) {
         let now = self.options.tempo.now();
         let outcome = match plane::command(&said.word, now) {
@@ -357,52 +435,43 @@ impl Engine {
         let answer = match outcome {
             Ok((command, orders)) => {
                 self.write(&Entry::Commanded { time: now, command });
-                if let Some(actuator) = &self.options.actuator {
-                    for order in &orders {
-                        if let Err(error) = actuator.apply(order).await {
-                            tracing::warn!("{}: an approved order was not carried out: {error}", self.options.name);
-                        }
-                    }
-                }
-                Ok(())
+                self.apply(&orders).await.map_err(|why| PlaneError::Unavailable { why })
             }
             Err(why) => Err(PlaneError::Refused { why }),
         };
         if let Some(keeper) = &self.options.keeper {
             keeper.audit(now, &self.options.name, &said.actor, &said.word, &answer).await;
         }
-        // Whoever asked may have gone.
-        let _ = said.answer.send(answer);
-        let shown = ServiceView::clone(&self.handle.view.load());
+        let shown = ServiceView { orders: self.orders, ..ServiceView::clone(&self.handle.view.load()) };
         self.handle.view.store(Arc::new(view::operators(shown, &self.options.brain)));
         self.handle.changed.send_modify(|n| *n += 1);
+        // Whoever asked may have gone.
+        let _ = said.answer.send(answer);
     }
 
-    fn tell(&mut self, now: Timestamp, alerts: &[Alert]) {
-        for alert in alerts {
-            tracing::warn!("{}: {alert}", self.options.name);
-            self.alerts.push_front(view::alert(now, alert));
-            self.alerts.truncate(ALERTS);
-        }
-    }
-
-    /// Adds the tick's load to the league's open step, and hands the step over when it has ended.
-    fn forecast(&mut self, now: Timestamp, observation: &Observation) {
-        let start = now.floor_to(self.options.league.step);
-        let load = observation.value(Metric::RequestRate);
-        match self.step.2 {
-            Some(open) if open < start => {
-                let (sum, count, _) = self.step;
-                self.league.push(open, (count > 0).then(|| self.options.tempo.real_rate(sum / f64::from(count))));
-                self.step = (0.0, 0, Some(start));
+    /// Adds the load to the league's open step; hands the step over when it has ended, and compares it with what was
+    /// expected.
+    fn forecast(&mut self, observation: &Observation, window: Option<&Window>) {
+        let length = self.options.league.step;
+        for sample in observation.samples.iter().filter(|s| s.metric == Metric::RequestRate) {
+            let start = (sample.time - sample.interval).floor_to(length);
+            if let Some(ended) = self.step.take_if(|open| open.start < start) {
+                let capacity_rps = self.capacity_rps();
+                if let Some(expectations) = &mut self.expectations {
+                    let (standing, tempo) = (self.league.standing(), &self.options.tempo);
+                    let beside = (&*standing, self.seen.as_ref());
+                    expectations.compare(&ended, length, beside, capacity_rps, tempo, &mut self.alerts);
+                }
+                self.league.push(ended.start, ended.load().map(|load| self.options.tempo.real_rate(load)));
             }
-            None => self.step.2 = Some(start),
-            Some(_) => {}
+            self.step.get_or_insert_with(|| OpenStep::at(start)).add(sample.value, window);
         }
-        if let Some(load) = load {
-            self.step.0 += load;
-            self.step.1 += 1;
-        }
+    }
+
+    /// Capacity of a replica by which replicas are counted.
+    fn capacity_rps(&self) -> f64 {
+        let controller = self.options.brain.controller();
+        controller.map_or(self.options.service.capacity_rps(), Controller::capacity_rps)
     }
 
     /// Publishes what there is to see.
@@ -425,7 +494,7 @@ impl Engine {
             p99_ms: window.p99_ms,
         };
         {
-            let mut history = self.handle.history.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut history = self.handle.points.lock().unwrap_or_else(PoisonError::into_inner);
             if history.len() == HISTORY {
                 history.pop_front();
             }
@@ -446,13 +515,14 @@ impl Engine {
             stats: self.before.as_ref().map(|(stats, _)| stats),
             standing: &self.league.standing(),
             learner: &self.learner,
-            alerts: &self.alerts,
+            alerts: self.alerts.views(),
+            accuracy: self.expectations.as_ref().map(Expectations::accuracy).unwrap_or_default(),
             tick_ms: &self.tick_ms,
             cpu_s: self.cpu_s,
             replica_seconds: self.replica_seconds,
             orders: self.orders,
         };
-        self.handle.view.store(Arc::new(view::view(&sight)));
+        self.handle.view.store(Arc::new(view::view(sight)));
         self.handle.beat.store(Arc::new(now));
         self.handle.changed.send_modify(|n| *n += 1);
     }

@@ -60,6 +60,9 @@ pub(super) struct Standing {
     pub(super) models: Vec<ModelView>,
     /// Changes of the champion, newest first.
     pub(super) trials: Vec<Told>,
+    /// The champion's forecasts of the scored step that have not come due: start of the step, 5 % quantile, median, 95 %
+    /// quantile.
+    pub(super) due: Vec<(Timestamp, f64, f64, f64)>,
     /// CPU spent, seconds.
     pub(super) cpu_s: f64,
 }
@@ -112,13 +115,23 @@ impl Drop for League {
     }
 }
 
+/// A forecast waiting for its step.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    time: Timestamp,
+    mean: f64,
+    median: f64,
+    /// The 90 % interval.
+    bounds: (f64, f64),
+}
+
 /// A model in the running.
 struct Player {
     name: &'static str,
     model: Box<dyn Forecaster>,
     fitted: Option<Box<dyn Fitted>>,
-    /// Forecasts of the scored step that have not come due: when, mean, bounds of the 90 % interval.
-    due: VecDeque<(Timestamp, f64, f64, f64)>,
+    /// Forecasts of the scored step that have not come due.
+    due: VecDeque<Due>,
     mae: f64,
     coverage: f64,
     scored: u64,
@@ -131,12 +144,12 @@ struct Player {
 impl Player {
     /// Scores the forecast for the step at `time`.
     fn score(&mut self, time: Timestamp, actual: f64) {
-        while self.due.front().is_some_and(|d| d.0 < time) {
+        while self.due.front().is_some_and(|d| d.time < time) {
             self.due.pop_front();
         }
-        let Some((_, mean, low, high)) = self.due.pop_front_if(|d| d.0 == time) else { return };
-        let error = (actual - mean).abs();
-        let held = f64::from(u8::from((low..=high).contains(&actual)));
+        let Some(due) = self.due.pop_front_if(|d| d.time == time) else { return };
+        let error = (actual - due.mean).abs();
+        let held = f64::from(u8::from((due.bounds.0..=due.bounds.1).contains(&actual)));
         self.scored += 1;
         let pace = FADE.max(1.0 / self.scored as f64);
         self.mae += pace * (error - self.mae);
@@ -280,7 +293,12 @@ impl Table {
             let ahead = fitted.predict(self.options.scored, &Known::none());
             let last = self.options.scored - 1;
             let bound = |level| ahead.quantile(level)[last];
-            player.due.push_back((ahead.time(last), ahead.mean[last], bound(0.05), bound(0.95)));
+            player.due.push_back(Due {
+                time: ahead.time(last),
+                mean: ahead.mean[last],
+                median: bound(0.5),
+                bounds: (bound(0.05), bound(0.95)),
+            });
         }
         self.challenge(time);
     }
@@ -364,7 +382,8 @@ impl Table {
         });
         let trials = self.trials.iter().cloned().collect();
         let cpu_s = self.cpu_s;
-        self.published.store(Arc::new(Standing { forecast, models, trials, cpu_s }));
+        let due = champion.due.iter().map(|d| (d.time, d.bounds.0, d.median, d.bounds.1)).collect();
+        self.published.store(Arc::new(Standing { forecast, models, trials, due, cpu_s }));
     }
 }
 

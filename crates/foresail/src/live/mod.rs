@@ -3,19 +3,28 @@
 //! What decides is [`foresail_scale::controller`] and the policies; here their inputs are gathered, their orders carried
 //! out, and everything is written down and shown.
 
+mod alerts;
 mod brain;
 pub(crate) mod config;
 mod engine;
+mod expectations;
+mod feed;
+mod fleet;
 mod keeper;
 mod league;
 mod meter;
+mod notices;
+mod past;
 mod plane;
+mod service;
 mod view;
 mod wiring;
 
-pub(crate) use brain::{Bare, Brain};
+pub(crate) use brain::{Bare, Brain, controller_options};
 pub(crate) use engine::{Engine, EngineOptions, Handle};
+pub(crate) use fleet::{Fleet, until};
 pub(crate) use keeper::Keeper;
 pub(crate) use league::LeagueOptions;
+pub(crate) use notices::Notices;
 pub(crate) use plane::Plane;
-pub(crate) use wiring::{follow, rehearse};
+pub(crate) use wiring::{follow, rehearse, signalled};

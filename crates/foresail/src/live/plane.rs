@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use foresail_core::{Decision, Driver, JournalRecord, Reason, Replicas, Timestamp};
 use foresail_scale::NeedTable;
-use foresail_scale::controller::{Command, Direction as Way, Entry};
+use foresail_scale::controller::{Command, Entry};
 use foresail_server::api::plane::{
-    Actor, Answer, AuditEntry, ControlPlane, Direction, HistoryPoint, PlaneError, Question, ServiceView, Word,
+    Actor, Answer, AuditEntry, ControlPlane, HistoryPoint, PlaneError, Question, ServiceView, Word,
 };
 use foresail_store::JournalReader;
 use tokio::sync::{oneshot, watch};
@@ -23,30 +24,40 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Every running loop.
 pub(crate) struct Plane {
-    services: Vec<(String, Handle, Mutex<NeedTable>)>,
+    services: ArcSwap<Vec<Arc<Shown>>>,
     changed: watch::Receiver<u64>,
 }
 
+/// A loop that is shown.
+struct Shown {
+    name: String,
+    handle: Handle,
+    table: Mutex<NeedTable>,
+}
+
 impl Plane {
-    /// Of the loops of these services.
+    /// Of no loop yet. `changed` moves on whenever there is something new to see.
+    pub(crate) fn new(changed: watch::Receiver<u64>) -> Self {
+        Self { services: ArcSwap::default(), changed }
+    }
+
+    /// Shows these loops from now on: name, handle, share of requests that may be late.
     ///
     /// # Errors
     /// If a late fraction is out of range.
-    pub(crate) fn new(
-        services: impl IntoIterator<Item = (String, Handle, f64)>,
-        changed: watch::Receiver<u64>,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn show(&self, services: impl IntoIterator<Item = (String, Handle, f64)>) -> anyhow::Result<()> {
         let with_table = |(name, handle, late_fraction): (String, Handle, f64)| {
-            let table = NeedTable::new(handle.service, late_fraction)?;
-            anyhow::Ok((name, handle, Mutex::new(table)))
+            let table = Mutex::new(NeedTable::new(handle.service, late_fraction)?);
+            anyhow::Ok(Arc::new(Shown { name, handle, table }))
         };
-        let services = services.into_iter().map(with_table).collect::<Result<_, _>>()?;
-        Ok(Self { services, changed })
+        let shown = services.into_iter().map(with_table).collect::<Result<_, _>>()?;
+        self.services.store(Arc::new(shown));
+        Ok(())
     }
 
-    fn find(&self, service: &str) -> Result<&(String, Handle, Mutex<NeedTable>), PlaneError> {
+    fn find(&self, service: &str) -> Result<Arc<Shown>, PlaneError> {
         let missing = || PlaneError::NotFound { what: format!("service {service:?}") };
-        self.services.iter().find(|(name, ..)| name == service).ok_or_else(missing)
+        self.services.load().iter().find(|shown| shown.name == service).cloned().ok_or_else(missing)
     }
 }
 
@@ -58,11 +69,11 @@ fn unavailable(why: impl ToString) -> PlaneError {
 #[async_trait]
 impl ControlPlane for Plane {
     fn services(&self) -> Vec<String> {
-        self.services.iter().map(|(name, ..)| name.clone()).collect()
+        self.services.load().iter().map(|shown| shown.name.clone()).collect()
     }
 
     fn view(&self, service: &str) -> Option<Arc<ServiceView>> {
-        self.find(service).ok().map(|(_, handle, _)| handle.view.load_full())
+        self.find(service).ok().map(|shown| shown.handle.view.load_full())
     }
 
     fn changed(&self) -> watch::Receiver<u64> {
@@ -70,8 +81,8 @@ impl ControlPlane for Plane {
     }
 
     fn history(&self, service: &str, from: Timestamp, to: Timestamp, most: usize) -> Vec<HistoryPoint> {
-        let Ok((_, handle, _)) = self.find(service) else { return Vec::new() };
-        let history = handle.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(shown) = self.find(service) else { return Vec::new() };
+        let history = shown.handle.points.lock().unwrap_or_else(PoisonError::into_inner);
         let range = history.partition_point(|p| p.time < from)..history.partition_point(|p| p.time < to);
         let every = range.len().div_ceil(most.max(1)).max(1);
         let skip = range.len().saturating_sub(1) % every; // the newest is always there
@@ -84,8 +95,17 @@ impl ControlPlane for Plane {
         before: Option<u64>,
         most: usize,
     ) -> Result<Vec<JournalRecord>, PlaneError> {
-        let (_, handle, _) = self.find(service)?;
+        let shown = self.find(service)?;
+        let handle = &shown.handle;
         let (path, tempo) = (handle.journal.clone(), handle.tempo.clone());
+        {
+            let recent = handle.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            let end = before.map_or(recent.len(), |before| recent.partition_point(|record| record.id < before));
+            if end >= most {
+                let page = recent.range(end - most..end).rev();
+                return Ok(page.map(|record| in_real_time(record.clone(), &tempo)).collect());
+            }
+        }
         let read = move || {
             let reader = JournalReader::<Entry>::of_entries(&path).map_err(unavailable)?;
             let mut newest = VecDeque::with_capacity(most.min(1_000) + 1);
@@ -105,7 +125,8 @@ impl ControlPlane for Plane {
     }
 
     async fn decision(&self, service: &str, id: u64) -> Result<JournalRecord, PlaneError> {
-        let (_, handle, _) = self.find(service)?;
+        let shown = self.find(service)?;
+        let handle = &shown.handle;
         let path = handle.journal.clone();
         let found = tokio::task::spawn_blocking(move || foresail_store::find_entry::<Entry>(&path, id));
         match found.await.map_err(unavailable)?.map_err(unavailable)? {
@@ -115,7 +136,8 @@ impl ControlPlane for Plane {
     }
 
     fn decide(&self, service: &str, question: &Question) -> Result<Answer, PlaneError> {
-        let (_, handle, table) = self.find(service)?;
+        let shown = self.find(service)?;
+        let handle = &shown.handle;
         let view = handle.view.load();
         let load = question.load_rps.or(view.load_rps).unwrap_or(0.0);
         if !load.is_finite() || load < 0.0 {
@@ -124,7 +146,7 @@ impl ControlPlane for Plane {
         let (min, max) = view.limits;
         let rate = handle.tempo.rate(load) * view.capacity.prior_rps / in_use(&view);
         let reactive = {
-            let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut table = shown.table.lock().unwrap_or_else(PoisonError::into_inner);
             table.need(rate, Replicas(max))
         };
         let predicted = view.last.as_ref().and_then(|r| r.decision.reason.predicted);
@@ -147,26 +169,38 @@ impl ControlPlane for Plane {
     }
 
     async fn command(&self, actor: &Actor, service: &str, word: Word) -> Result<(), PlaneError> {
-        let (_, handle, _) = self.find(service)?;
-        let (answer, answered) = oneshot::channel();
-        let said = Said { actor: actor.clone(), word, answer };
-        handle.words.try_send(said).map_err(|_| unavailable("the loop takes no more commands"))?;
-        timeout(ANSWER_TIMEOUT, answered).await.map_err(unavailable)?.map_err(unavailable)?
+        self.find(service)?.handle.tell(actor, word).await
     }
 
     async fn audit(&self, before: Option<u64>, most: usize) -> Result<Vec<AuditEntry>, PlaneError> {
-        let Some(keeper) = self.services.iter().find_map(|(_, handle, _)| handle.keeper.clone()) else {
+        let Some(keeper) = self.services.load().iter().find_map(|shown| shown.handle.keeper.clone()) else {
             return Ok(Vec::new());
         };
         keeper.audited(before, most).await.map_err(unavailable)
     }
 
     fn is_ready(&self) -> bool {
-        self.services.iter().all(|(_, handle, _)| {
-            let view = handle.view.load();
-            let beat = **handle.beat.load();
-            handle.tempo.now().since(beat) < 3 * view.tick
-        })
+        let services = self.services.load();
+        !services.is_empty()
+            && services.iter().all(|shown| {
+                let handle = &shown.handle;
+                let view = handle.view.load();
+                let beat = **handle.beat.load();
+                handle.tempo.now().since(beat) < 3 * view.tick
+            })
+    }
+}
+
+impl Handle {
+    /// Hands an operator's word to the loop, and waits for its answer.
+    ///
+    /// # Errors
+    /// If it is refused, or the loop does not answer.
+    pub(super) async fn tell(&self, actor: &Actor, word: Word) -> Result<(), PlaneError> {
+        let (answer, answered) = oneshot::channel();
+        let said = Said { actor: actor.clone(), word, answer };
+        self.words.try_send(said).map_err(|_| unavailable("the loop takes no more commands"))?;
+        timeout(ANSWER_TIMEOUT, answered).await.map_err(unavailable)?.map_err(unavailable)?
     }
 }
 
@@ -184,14 +218,7 @@ pub(super) fn command(word: &Word, now: Timestamp) -> Result<Command, String> {
     };
     Ok(match word {
         Word::Mode { mode } => Command::SetMode { mode: *mode },
-        Word::Pause { seconds, direction } => {
-            let direction = match direction {
-                Direction::Both => Way::Both,
-                Direction::Up => Way::Up,
-                Direction::Down => Way::Down,
-            };
-            Command::Pause { until: until(*seconds)?, direction }
-        }
+        Word::Pause { seconds, direction } => Command::Pause { until: until(*seconds)?, direction: *direction },
         Word::Resume => Command::Resume,
         Word::Kill => Command::Kill,
         Word::Revive => Command::Revive,

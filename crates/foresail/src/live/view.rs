@@ -7,9 +7,10 @@ use foresail_core::{JournalRecord, Metric, Mode, ReplicaCounts, Timestamp};
 use foresail_forecast::metrics::percentile;
 use foresail_proxy::{EndpointState, ProxyStats};
 use foresail_scale::CapacityLearner;
-use foresail_scale::controller::{Alert, Comparison, Direction as Way, Seat, Ticked};
+use foresail_scale::controller::{Comparison, Seat, Ticked};
+use foresail_scale::discrepancy::ActionAccuracy;
 use foresail_server::api::plane::{
-    AlertView, CapacityView, Direction, EndpointView, PendingView, ScoreView, ServedView, ServiceView,
+    AlertView, CapacityView, EndpointView, PendingView, ScoreView, ServedView, ServiceView, UtilisationView,
 };
 
 use super::brain::Brain;
@@ -28,7 +29,8 @@ pub(super) struct Sight<'a> {
     pub(super) stats: Option<&'a ProxyStats>,
     pub(super) standing: &'a Standing,
     pub(super) learner: &'a CapacityLearner,
-    pub(super) alerts: &'a VecDeque<AlertView>,
+    pub(super) alerts: Vec<AlertView>,
+    pub(super) accuracy: ActionAccuracy,
     pub(super) tick_ms: &'a VecDeque<f64>,
     pub(super) cpu_s: f64,
     pub(super) replica_seconds: f64,
@@ -65,6 +67,7 @@ pub(super) fn empty(options: &EngineOptions) -> ServiceView {
         models: Vec::new(),
         trials: Vec::new(),
         alerts: Vec::new(),
+        utilisation: UtilisationView::default(),
         capacity: CapacityView {
             prior_rps: capacity,
             learned_rps: capacity,
@@ -84,14 +87,7 @@ pub(super) fn operators(mut view: ServiceView, brain: &Brain) -> ServiceView {
         return view;
     };
     view.mode = controller.mode();
-    view.paused = controller.paused().map(|(until, way)| {
-        let direction = match way {
-            Way::Both => Direction::Both,
-            Way::Up => Direction::Up,
-            Way::Down => Direction::Down,
-        };
-        (until, direction)
-    });
+    view.paused = controller.paused();
     view.killed = controller.is_killed();
     view.overridden = controller.overridden().map(|(until, replicas)| (until, replicas.0));
     view.champion_decides = controller.seat() == Seat::Champion;
@@ -106,21 +102,22 @@ pub(super) fn operators(mut view: ServiceView, brain: &Brain) -> ServiceView {
 }
 
 /// After a tick.
-pub(super) fn view(sight: &Sight<'_>) -> ServiceView {
+pub(super) fn view(sight: Sight<'_>) -> ServiceView {
     let options = sight.options;
     let tempo = &options.tempo;
     let mut view = operators(empty(options), &options.brain);
     view.time = sight.now;
     view.orders = sight.orders;
     view.replicas = sight.seen.map(|s| s.replicas).unwrap_or_default();
-    view.load_rps = sight.window.arrivals_rps();
     let record = in_real_time(sight.ticked.record.clone(), tempo);
+    // Where another source is asked, not every tick brings a sample: the load is the one decided by.
+    let load = record.observation.value(Metric::RequestRate).or(record.decision.reason.load);
+    view.load_rps = sight.window.arrivals_rps().or(load);
     view.reason = record.decision.reason.to_string();
     view.last = Some(record);
     view.forecast.clone_from(&sight.standing.forecast);
     view.models.clone_from(&sight.standing.models);
     view.trials.clone_from(&sight.standing.trials);
-    view.alerts = sight.alerts.iter().cloned().collect();
     if let Some(controller) = options.brain.controller() {
         let cpu_s = sight.cpu_s + sight.standing.cpu_s;
         let card = controller.scorecard();
@@ -140,10 +137,12 @@ pub(super) fn view(sight: &Sight<'_>) -> ServiceView {
             in_use: (in_use / prior - 1.0).abs() > 1e-9,
         };
     }
-    view.served = served(sight);
-    view.endpoints = endpoints(sight);
+    view.served = served(&sight);
+    view.endpoints = endpoints(&sight);
     let ticks: Vec<f64> = sight.tick_ms.iter().copied().collect();
     let p99 = percentile(&ticks, 0.99);
+    view.alerts = sight.alerts;
+    view.utilisation = utilisation(&sight.accuracy);
     view.tick_ms = (sight.tick_ms.back().copied().unwrap_or(0.0), p99.unwrap_or(0.0));
     view
 }
@@ -156,6 +155,15 @@ pub(super) fn in_real_time(mut record: JournalRecord, tempo: &Tempo) -> JournalR
         sample.value = tempo.real_rate(sample.value);
     }
     record
+}
+
+fn utilisation(accuracy: &ActionAccuracy) -> UtilisationView {
+    UtilisationView {
+        compared: accuracy.compared,
+        mean_error: accuracy.mean_error,
+        mean_absolute_error: accuracy.mean_absolute_error,
+        outcomes: accuracy.outcomes.iter().map(|o| (o.decision, o.time, o.predicted, o.actual)).collect(),
+    }
 }
 
 fn score(from: Option<Timestamp>, both: &Comparison) -> ScoreView {
@@ -246,29 +254,5 @@ fn state(state: EndpointState) -> &'static str {
         EndpointState::Ejected { .. } => "ejected",
         EndpointState::Unhealthy => "unhealthy",
         EndpointState::Draining => "draining",
-    }
-}
-
-/// An alert with what to do about it.
-pub(super) fn alert(time: Timestamp, alert: &Alert) -> AlertView {
-    let action = match alert {
-        Alert::Silent { .. } => "check the metric source: nothing is removed meanwhile",
-        Alert::HandedBack { .. } => "restore the metric source, or set the replicas by hand",
-        Alert::TakenBack => "nothing to do",
-        Alert::Demoted { .. } => "nothing to do: the baseline decides until the champion has proved itself again",
-        Alert::Readmitted { .. } => "nothing to do",
-        Alert::AtMaximum { .. } => "raise the maximum, or shed load",
-        Alert::OverBudget => "raise the budget, or accept that peaks may be late",
-        Alert::StartsFail { .. } => "look at the logs of the copies that fail to start",
-        Alert::OtherWriter { .. } => "find who else scales this target, then set the mode to act again",
-        _ => "look at the journal",
-    };
-    let kind = serde_json::to_value(alert).ok().and_then(|v| v["kind"].as_str().map(str::to_owned));
-    AlertView {
-        kind: kind.unwrap_or_else(|| "alert".to_owned()),
-        time,
-        ended: None,
-        text: alert.to_string(),
-        action: action.to_owned(),
     }
 }

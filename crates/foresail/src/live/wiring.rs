@@ -1,5 +1,6 @@
 //! What joins the parts of a live service.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,16 +10,32 @@ use foresail_proxy::{Endpoint, Proxy};
 use foresail_scale::{Scenario, Service, replay};
 use tokio::sync::watch;
 
+/// An upstream of full weight, without TLS.
+pub(super) fn endpoint(id: &impl ToString, address: SocketAddr) -> Endpoint {
+    Endpoint { id: id.to_string(), address, weight: 1.0, tls: None }
+}
+
 /// Keeps the proxy's endpoints at the copies that may be sent traffic, for as long as there are any to come.
 pub(crate) async fn follow(mut copies: watch::Receiver<Vec<ReadyCopy>>, proxy: Arc<Proxy>) {
     loop {
         let ready = copies.borrow_and_update().clone();
-        let endpoint =
-            |copy: &ReadyCopy| Endpoint { id: copy.id.to_string(), address: copy.address, weight: 1.0, tls: None };
-        proxy.set_endpoints(ready.iter().map(endpoint).collect());
+        proxy.set_endpoints(ready.iter().map(|copy| endpoint(&copy.id, copy.address)).collect());
         if copies.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Resolves at SIGINT or SIGTERM.
+///
+/// # Errors
+/// If no handler can be set.
+pub(crate) async fn signalled() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = term.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
     }
 }
 

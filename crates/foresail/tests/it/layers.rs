@@ -36,12 +36,13 @@ const LAYERS: [(&str, &[&str]); 6] = [
 ];
 
 /// Imports within a layer that are meant.
-const SIDEWAYS: [(&str, &str); 5] = [
+const SIDEWAYS: [(&str, &str); 6] = [
     ("foresail-forecast", "foresail-learn"),
     ("foresail-neural", "foresail-learn"),
     ("foresail-neural", "foresail-forecast"),
     ("foresail-ingest", "foresail-http"),
     ("foresail-actuate", "foresail-http"),
+    ("foresail-proxy", "foresail-http"),
 ];
 
 /// What only one crate may know, because it is heavy or because it touches the world.

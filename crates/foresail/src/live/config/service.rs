@@ -1,9 +1,7 @@
-//! The configuration of `foresail run`: one TOML file, checked before anything starts.
+//! `[service.NAME]`: what is kept of a service, how it is measured and what runs it.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use foresail_actuate::process::ProcessConfig;
@@ -12,28 +10,12 @@ use foresail_proxy::ProxyConfig;
 use foresail_scale::Service;
 use foresail_scale::planner::{Budget, DownRules, Guardrails, Surge};
 use foresail_scale::policies::{PolicyOptions, build};
-use foresail_server::api::ServerConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::usage;
-
-/// Everything that is configured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Config {
-    /// Folder for journals and state; relative to the configuration file.
-    #[serde(default = "data")]
-    pub(crate) data: PathBuf,
-    /// API and dashboard.
-    #[serde(default)]
-    pub(crate) server: ServerConfig,
-    /// Services by name (letters, digits, `-`, `_`, `.`).
-    #[serde(default)]
-    pub(crate) service: BTreeMap<String, ServiceConfig>,
-}
+use super::source::{HistoryConfig, PrometheusConfig};
 
 /// One service.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ServiceConfig {
     /// `observe`, `recommend` or `act`.
@@ -85,6 +67,9 @@ pub(crate) struct ServiceConfig {
     /// A file of past load to learn from before the first decision.
     #[serde(default)]
     pub(crate) history: Option<HistoryConfig>,
+    /// A Prometheus that knows the load: of the past, and of now where there is no proxy.
+    #[serde(default)]
+    pub(crate) prometheus: Option<PrometheusConfig>,
     /// The data plane.
     #[serde(default)]
     pub(crate) proxy: Option<ProxyConfig>,
@@ -97,7 +82,7 @@ pub(crate) struct ServiceConfig {
 }
 
 /// Brakes of a service.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct GuardrailsConfig {
     /// Replicas that may always be started at once.
@@ -137,22 +122,6 @@ impl Default for GuardrailsConfig {
     }
 }
 
-/// Past load in a file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct HistoryConfig {
-    /// CSV, Parquet or saved Prometheus JSON, as `foresail forecast` reads it.
-    pub(crate) file: PathBuf,
-    /// Its column of requests.
-    pub(crate) value: String,
-    /// Time that the values count: `1s` where they are a second, `1m` where they are a minute.
-    #[serde(default = "second", with = "humane")]
-    pub(crate) per: Duration,
-}
-
-fn data() -> PathBuf {
-    "foresail-data".into()
-}
 fn policy() -> String {
     "foresail".to_owned()
 }
@@ -186,71 +155,10 @@ fn one() -> u32 {
 fn utc() -> String {
     "UTC".to_owned()
 }
-fn second() -> Duration {
-    Duration::from_secs(1)
-}
-
-/// A value that is out of range, and where it stands.
-struct Wrong {
-    /// The way to it: `service`, `web`, `max`.
-    path: Vec<String>,
-    what: String,
-}
-
-impl Config {
-    /// Reads and checks `file`.
-    ///
-    /// # Errors
-    /// In one line: file, line, key, value and what is accepted.
-    pub(crate) fn read(file: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(file).map_err(|e| usage(format!("{}: {e}", file.display())))?;
-        Self::parse(&text, file)
-    }
-
-    /// As [`Config::read`], of the text of `file`.
-    ///
-    /// # Errors
-    /// Likewise.
-    pub(crate) fn parse(text: &str, file: &Path) -> anyhow::Result<Self> {
-        let mut config: Self = toml::from_str(text).map_err(|e| {
-            let line = e.span().map_or(1, |span| line_of(text, span.start));
-            let said: Vec<&str> = e.message().split_whitespace().collect();
-            usage(format!("{}:{line}: {}", file.display(), said.join(" ")))
-        })?;
-        if let Some(folder) = file.parent() {
-            config.data = folder.join(&config.data);
-            for service in config.service.values_mut() {
-                if let Some(history) = &mut service.history {
-                    history.file = folder.join(&history.file);
-                }
-            }
-        }
-        config.check().map_err(|wrong| {
-            let line = find(text, &wrong.path).map_or(1, |at| line_of(text, at));
-            usage(format!("{}:{line}: {}: {}", file.display(), wrong.path.join("."), wrong.what))
-        })?;
-        Ok(config)
-    }
-
-    fn check(&self) -> Result<(), Wrong> {
-        let at = |path: &[&str], what: String| Wrong { path: path.iter().map(|p| (*p).to_owned()).collect(), what };
-        self.server.check().map_err(|e| at(&["server"], e.to_string()))?;
-        if self.service.is_empty() {
-            return Err(at(&["service"], "is missing; at least one [service.NAME] is needed".to_owned()));
-        }
-        for (name, service) in &self.service {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            if name.is_empty() || name.len() > 63 || !name.chars().all(plain) {
-                return Err(at(&["service", name], "is no name: letters, digits, -, _ and ., at most 63".to_owned()));
-            }
-            service.check().map_err(|(key, what)| at(&["service", name, key], what))?;
-        }
-        Ok(())
-    }
-}
 
 impl ServiceConfig {
-    fn check(&self) -> Result<(), (&'static str, String)> {
+    /// Everything that can be checked without touching anything; key and what is wrong with it.
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
         let ticks = Duration::from_millis(100)..=Duration::from_secs(600);
         if !ticks.contains(&self.tick) {
             return Err(("tick", format!("is {}, accepted is 100ms to 10m", humane::format(self.tick))));
@@ -279,10 +187,13 @@ impl ServiceConfig {
         if let Some(process) = &self.process {
             process.check().map_err(|e| ("process", e.to_string()))?;
         }
-        if self.proxy.is_none() {
-            return Err(("proxy", "is missing; the load is measured there".to_owned()));
+        if let Some(prometheus) = &self.prometheus {
+            prometheus.check().map_err(|e| ("prometheus", e))?;
         }
-        if self.process.is_none() && self.endpoints.is_empty() {
+        if self.proxy.is_none() && self.prometheus.is_none() {
+            return Err(("proxy", "is missing, and prometheus too; the load is measured by one of them".to_owned()));
+        }
+        if self.proxy.is_some() && self.process.is_none() && self.endpoints.is_empty() {
             return Err(("process", "is missing; name a command to run, or endpoints that run elsewhere".to_owned()));
         }
         if self.process.is_none() && self.mode == Mode::Act {
@@ -292,6 +203,16 @@ impl ServiceConfig {
             return Err(("history", "per is 0s, accepted is 1ms or more".to_owned()));
         }
         Ok(())
+    }
+
+    /// Paths that were relative to the file, from here.
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        if let Some(history) = &mut self.history {
+            history.file = folder.join(&history.file);
+        }
+        if let Some(prometheus) = &mut self.prometheus {
+            prometheus.client.resolve(folder);
+        }
     }
 
     /// What one replica can do.
@@ -325,83 +246,5 @@ impl ServiceConfig {
         let down = DownRules { hold: g.down_hold, share: g.down_share, period: g.down_period, ..DownRules::default() };
         let budget = Budget { replica_hours_per_day: g.replica_hours_per_day, ..Budget::default() };
         Guardrails { surge, down, budget, hysteresis: g.hysteresis, ..Guardrails::new(self.limits()) }
-    }
-}
-
-/// Line (from 1) of a byte of `text`.
-fn line_of(text: &str, at: usize) -> usize {
-    1 + text.bytes().take(at).filter(|b| *b == b'\n').count()
-}
-
-/// Where the value at `path` begins in `text`; of as much of the path as there is.
-fn find(text: &str, path: &[String]) -> Option<usize> {
-    let table = toml::de::DeTable::parse(text).ok()?;
-    let mut at = None;
-    let mut here = table.into_inner();
-    for key in path {
-        let (found, value) = here.into_iter().find(|(k, _)| k.get_ref() == key)?;
-        at = Some(found.span().start);
-        match value.into_inner() {
-            toml::de::DeValue::Table(table) => here = table,
-            _ => break,
-        }
-    }
-    at
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: &str = r#"
-[service.web]
-capacity_rps = 100.0
-max = 20
-
-[service.web.proxy]
-listen = [{ address = "127.0.0.1:0" }]
-
-[service.web.process]
-command = ["server", "--port", "{port}"]
-folder = "web"
-"#;
-
-    #[test]
-    fn a_short_file_is_enough_and_comes_with_safe_defaults() {
-        let config = Config::parse(GOOD, Path::new("dir/foresail.toml")).expect("valid");
-        let web = &config.service["web"];
-        assert_eq!((web.mode, web.policy.as_str(), web.min), (Mode::Recommend, "foresail", 1));
-        assert_eq!(config.data, Path::new("dir/foresail-data"));
-        assert_eq!(web.guardrails().down.hold, Duration::from_secs(120));
-    }
-
-    #[test]
-    fn the_documented_file_is_valid() {
-        let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/foresail.toml"));
-        let config = Config::read(file).expect("valid");
-        let web = &config.service["web"];
-        assert_eq!((web.max, web.workers, web.guardrails.down_share), (40, 8, 0.1));
-    }
-
-    /// What is wrong, and how the line that says so begins.
-    #[test]
-    fn what_is_wrong_is_named_with_its_line_and_what_is_accepted() {
-        for (from, to, said) in [
-            ("max = 20", "max = 0", "f.toml:4: service.web.max: is 0, accepted is"),
-            ("max = 20", "max = \"many\"", "f.toml:4: invalid type"),
-            ("max = 20", "max = 20\nmaxx = 1", "f.toml:5: unknown field `maxx`"),
-            ("max = 20", "max = 20\ntick = \"15\"", "f.toml:5: \"15\" is no duration"),
-            ("max = 20", "max = 20\ntick = \"1h\"", "f.toml:5: service.web.tick: is 1h, accepted is 100ms to 10m"),
-            ("max = 20", "max = 20\npolicy = \"hpb\"", "f.toml:5: service.web.policy:"),
-            ("max = 20", "max = 20\nlate_fraction = 1.0", "f.toml:5: service.web.late_fraction: is 1, accepted"),
-            ("capacity_rps = 100.0", "capacity_rps = -1.0", "f.toml:3: service.web.capacity_rps:"),
-            ("[service.web]", "[service.\"a b\"]", "f.toml:"),
-            (GOOD, "data = \"x\"", "f.toml:1: service: is missing"),
-        ] {
-            let text = GOOD.replace(from, to);
-            let error = Config::parse(&text, Path::new("f.toml")).expect_err(to).to_string();
-            assert!(error.starts_with(said), "{error}");
-            assert!(!error.contains('\n'), "{error}");
-        }
     }
 }

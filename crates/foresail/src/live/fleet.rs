@@ -1,0 +1,174 @@
+//! Every service of a configuration, and what happens when the configuration changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use foresail_server::api::Server;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::config::Config;
+use super::keeper::Keeper;
+use super::notices::Notices;
+use super::plane::Plane;
+use super::service::{House, Live};
+use crate::clock::wall_now;
+use crate::output::note;
+
+/// How often days that are over are looked for.
+const ARCHIVE: Duration = Duration::from_secs(3_600);
+
+/// All that runs.
+pub(crate) struct Fleet {
+    config: Config,
+    house: House,
+    services: BTreeMap<String, Live>,
+    plane: Arc<Plane>,
+    url: String,
+    stop: watch::Sender<bool>,
+    /// The server, the archive.
+    tasks: Vec<JoinHandle<()>>,
+    tellers: Vec<JoinHandle<()>>,
+}
+
+impl Fleet {
+    /// Starts everything that is configured.
+    ///
+    /// # Errors
+    /// If a part cannot be started, naming it.
+    pub(crate) async fn start(config: Config) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&config.data).with_context(|| format!("cannot create {}", config.data.display()))?;
+        let keeper = Keeper::open(&config.data, config.retain)?;
+        let (stop, stopped) = watch::channel(false);
+        let (changed, seen) = watch::channel(0);
+        let house = House { data: config.data.clone(), keeper, notices: Notices::default(), changed };
+        let plane = Arc::new(Plane::new(seen));
+        let server = Server::bind(&config.server, Arc::clone(&plane) as Arc<_>).await?;
+        let url = server.url();
+        let tellers = house.notices.point_at(&config.notify, &url, &house.keeper, &stopped)?;
+        let mut services = BTreeMap::new();
+        for (name, service) in &config.service {
+            let live = Live::start(&house, name, service).await.with_context(|| format!("service {name}"))?;
+            services.insert(name.clone(), live);
+        }
+        let tasks = vec![
+            tokio::spawn(server.run(until(stopped.clone()))),
+            tokio::spawn(archive(house.keeper.clone(), stopped)),
+        ];
+        let fleet = Self { config, house, services, plane, url, stop, tasks, tellers };
+        fleet.show()?;
+        note(&format!("dashboard and API: {}", fleet.url));
+        fleet.services.values().for_each(Live::announce);
+        Ok(fleet)
+    }
+
+    /// Takes over a new configuration, without a restart: services come and go, and loops turn anew from their saved
+    /// state, while requests go on.
+    ///
+    /// # Errors
+    /// If something in it needs a restart, or cannot be used; everything goes on as before then, but for services named as
+    /// failed.
+    pub(crate) async fn reload(&mut self, config: Config) -> anyhow::Result<()> {
+        ensure!(config.data == self.config.data, "data needs a restart");
+        ensure!(config.retain == self.config.retain, "retain needs a restart");
+        ensure!(config.server == self.config.server, "server needs a restart");
+        let stays = |fleet: &Self, name: &String| fleet.services.contains_key(name);
+        let mut reloaded: Vec<&Live> = Vec::new();
+        for (name, service) in &config.service {
+            let Some(live) = self.services.get(name) else { continue };
+            if let Err(error) = live.reload_proxy(service) {
+                for live in reloaded {
+                    // It was in force a moment ago.
+                    let _ = live.reload_proxy(live.config());
+                }
+                return Err(error);
+            }
+            reloaded.push(live);
+        }
+        if config.notify != self.config.notify {
+            let stopped = self.stop.subscribe();
+            let tellers = self.house.notices.point_at(&config.notify, &self.url, &self.house.keeper, &stopped)?;
+            for teller in std::mem::replace(&mut self.tellers, tellers) {
+                // It ends with what it was doing.
+                let _ = teller.await;
+            }
+        }
+        let gone: Vec<String> = self.services.keys().filter(|n| !config.service.contains_key(*n)).cloned().collect();
+        let mut failed = Vec::new();
+        for (name, service) in &config.service {
+            if stays(self, name) {
+                let live = self.services.get_mut(name).expect("it stays");
+                if live.config() != service
+                    && let Err(error) = live.turn_anew(&self.house, service).await
+                {
+                    failed.push(format!("{name}: {error:#}"));
+                }
+                continue;
+            }
+            match Live::start(&self.house, name, service).await {
+                Ok(live) => {
+                    live.announce();
+                    self.services.insert(name.clone(), live);
+                }
+                Err(error) => failed.push(format!("{name}: {error:#}")),
+            }
+        }
+        let ended: Vec<Live> = gone.iter().filter_map(|name| self.services.remove(name)).collect();
+        self.show()?;
+        for live in ended {
+            live.end().await;
+        }
+        self.config = config;
+        ensure!(failed.is_empty(), "not taken over: {}", failed.join("; "));
+        Ok(())
+    }
+
+    /// Ends everything, in order.
+    pub(crate) async fn end(self) {
+        self.stop.send_replace(true);
+        for live in self.services.into_values() {
+            live.end().await;
+        }
+        for task in self.tasks.into_iter().chain(self.tellers) {
+            // A task that panicked has said so.
+            let _ = task.await;
+        }
+    }
+
+    /// Shows the services that there are.
+    fn show(&self) -> anyhow::Result<()> {
+        let seen =
+            self.services.iter().map(|(name, live)| (name.clone(), live.handle().clone(), live.config().late_fraction));
+        self.plane.show(seen)
+    }
+}
+
+/// Resolves once the watch says so.
+pub(crate) async fn until(mut stopped: watch::Receiver<bool>) {
+    // A sender that is gone has stopped too.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Moves days that are over to the history.
+async fn archive(keeper: Keeper, stopped: watch::Receiver<bool>) {
+    let mut turns = interval(ARCHIVE);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let end = until(stopped);
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            () = &mut end => return,
+            _ = turns.tick() => {}
+        }
+        match keeper.archive(wall_now()).await {
+            Ok(done) if done.days > 0 || done.forgotten > 0 => {
+                tracing::info!("history: {} days written, {} forgotten", done.days, done.forgotten);
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!("history cannot be written: {error}"),
+        }
+    }
+}
