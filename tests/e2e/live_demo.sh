@@ -1,9 +1,10 @@
-# The live demonstration for real: copies of the sample service, the proxy, the load, the loop, the dashboard in a browser
-# and its API; and nothing is left behind. How late requests are is printed, not judged: other work on the machine decides
-# it as well.
+# The live demonstration for real: copies of the sample service, the proxy, the load, the loop and its API; and nothing is
+# left behind. How late requests are is printed, not judged: other work on the machine decides it as well. Its dashboard is
+# what dashboard.sh is about.
 set -euo pipefail
 
 out="$WORK/live"
+touch "$WORK/demo.log" # it is read before the shell behind the next line may have made it
 "$FORESAIL" demo --fast --seed 1 --output "$out" --listen 127.0.0.1:0 --json >"$WORK/summary.json" 2>"$WORK/demo.log" &
 demo=$!
 trap 'kill "$demo" 2>/dev/null || true' EXIT
@@ -44,23 +45,6 @@ expect '200 OK' "$(ask POST /pause '{"seconds": 30}')"
 expect '"kind":"pause"' "$(ask GET /api/v1/audit)"
 expect '200 OK' "$(ask POST /resume '{}')"
 
-if command -v chromium >/dev/null 2>&1; then
-    for page in overview decisions traffic models journal settings; do
-        timeout 60 chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-dev-shm-usage \
-            --disable-background-networking --disable-component-update --disable-sync --disable-default-apps \
-            --user-data-dir="$WORK/profile" --virtual-time-budget=3000 --timeout=15000 \
-            --enable-logging=stderr --v=0 --dump-dom "$url#/$page" >"$WORK/$page.dom" 2>"$WORK/$page.log" || true
-        expect 'Foresail' "$(cat "$WORK/$page.dom")"
-        if grep -E 'ERROR:CONSOLE|Content Security Policy' "$WORK/$page.log"; then
-            echo "$page: the console is not silent"
-            exit 1
-        fi
-    done
-    echo "six pages rendered, console silent"
-else
-    echo "skipped: the pages of live_demo need chromium; scripts/test-deps installs it"
-fi
-
 wait "$demo" || { cat "$WORK/demo.log"; exit 1; }
 trap - EXIT
 grep -E '"(requests|late_percent|replica_seconds|peaks_ready|errors)"' "$WORK/summary.json"
@@ -68,8 +52,8 @@ expect '"policy": "foresail"' "$(cat "$WORK/summary.json")"
 requests="$(sed -n 's/^  "requests": \([0-9]*\),/\1/p' "$WORK/summary.json")"
 [ "$requests" -gt 20000 ] || { echo "only $requests requests"; exit 1; }
 "$FORESAIL" explain "$out/journal.jsonl" 5 >/dev/null
-if pgrep -f "sample-service.*$out" >/dev/null || pgrep -f 'foresail sample-service' >/dev/null; then
-    echo "copies are left: $(pgrep -af 'foresail sample-service')"
+if pgrep -f "sample-service.*$out" >/dev/null || pgrep -f "^$FORESAIL sample-service" >/dev/null; then
+    echo "copies are left: $(pgrep -af "^$FORESAIL sample-service")"
     exit 1
 fi
 if (exec 3<>"/dev/tcp/${address%:*}/${address##*:}") 2>/dev/null; then

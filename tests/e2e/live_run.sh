@@ -29,6 +29,7 @@ END
 "$FORESAIL" config check "$WORK/foresail.toml"
 
 begin() {
+    : >"$WORK/run.log" # what it says of the run before is not to be read
     "$FORESAIL" run --config "$WORK/foresail.toml" 2>"$WORK/run.log" &
     run=$!
     front=""
