@@ -14,9 +14,13 @@ libfuzzer_sys::fuzz_target!(|input: (u8, &[u8])| {
     while to < bytes.len() && refusal.is_none() {
         to = (to + step).min(bytes.len());
         let passed = cut.feed(&bytes[from..to]);
+        assert!(passed.bytes <= to - from);
         from += passed.bytes;
         refusal = passed.refusal;
     }
     assert_eq!((refusal, cut.heads()), (at_once.refusal, whole.heads()));
     assert!(from == at_once.bytes || (refusal.is_some() && from > at_once.bytes));
+    if refusal.is_none() {
+        assert_eq!((cut.in_body(), cut.is_opaque()), (whole.in_body(), whole.is_opaque()));
+    }
 });

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub mod http;
+
 use foresail_ingest::{Aggregation, Counters, Format, ReadOptions, Source, read};
 
 /// Reads `bytes` under the options that touch the most code. Bounds are small, so that what is slow or large here is out

@@ -3,95 +3,21 @@
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use foresail_core::TimeZone;
-use foresail_core::Timestamp;
-use hyper::header::{self, HeaderMap};
-use hyper::http::request::Parts;
-use serde::Serialize;
 
-use crate::clock;
+use crate::Error;
 use crate::config::{AccessLog, LogFormat};
-use crate::exchange::Outcome;
-use crate::{Error, request};
+use crate::record::Record;
 
 /// How long a line may stay in the buffer.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
-/// Longest text taken over from a header.
-const LONGEST: usize = 512;
-
-/// What is known of one request.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Record {
-    time: Timestamp,
-    request_id: String,
-    client: IpAddr,
-    method: String,
-    host: String,
-    target: String,
-    version: &'static str,
-    pub(crate) status: u16,
-    pub(crate) received_bytes: u64,
-    pub(crate) sent_bytes: u64,
-    referer: String,
-    user_agent: String,
-    trace: Option<String>,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) attempts: u32,
-    /// Arrival to a place at an endpoint, to the head of its answer, and to the last byte, in ms.
-    pub(crate) queued_ms: f64,
-    pub(crate) first_byte_ms: f64,
-    total_ms: f64,
-    outcome: &'static str,
-}
 
 impl Record {
-    /// Takes down a head as it is sent on.
-    pub(crate) fn new(parts: &Parts, original: hyper::Version, client: IpAddr) -> Self {
-        let text = |name: header::HeaderName| shorten(parts.headers.get(name).map_or(&[], |v| v.as_bytes()));
-        let trace = parts.headers.get("traceparent").map(|v| shorten(v.as_bytes()));
-        Self {
-            time: clock::wall(),
-            request_id: text(request::X_REQUEST_ID),
-            client,
-            method: parts.method.as_str().to_owned(),
-            host: text(header::HOST),
-            target: shorten(parts.uri.path_and_query().map_or("", |p| p.as_str()).as_bytes()),
-            version: match original {
-                hyper::Version::HTTP_10 => "HTTP/1.0",
-                hyper::Version::HTTP_2 => "HTTP/2.0",
-                _ => "HTTP/1.1",
-            },
-            status: 0,
-            received_bytes: content_length(&parts.headers),
-            sent_bytes: 0,
-            referer: text(header::REFERER),
-            user_agent: text(header::USER_AGENT),
-            trace,
-            endpoint: None,
-            attempts: 0,
-            queued_ms: 0.0,
-            first_byte_ms: 0.0,
-            total_ms: 0.0,
-            outcome: "",
-        }
-    }
-
-    pub(crate) fn end(&mut self, outcome: Outcome, taken: Duration) {
-        self.total_ms = taken.as_secs_f64() * 1000.0;
-        self.outcome = match outcome {
-            Outcome::Completed => "completed",
-            Outcome::Failed => "failed",
-            Outcome::Rejected => "rejected",
-            Outcome::Aborted => "aborted",
-        };
-    }
-
     fn write(&self, format: LogFormat, out: &mut Vec<u8>) {
         match format {
             LogFormat::Json => {
@@ -136,14 +62,6 @@ fn escape(line: &mut String, text: &str) {
             line.push(c);
         }
     }
-}
-
-fn shorten(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST)]).into_owned()
-}
-
-fn content_length(headers: &HeaderMap) -> u64 {
-    headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
 /// Takes records to the writer.
@@ -213,9 +131,11 @@ fn write_lines(receiver: &Receiver<Box<Record>>, config: &AccessLog, file: File)
 
 #[cfg(test)]
 mod tests {
+    use foresail_core::Timestamp;
     use hyper::Request;
 
     use super::*;
+    use crate::exchange::Outcome;
 
     fn record() -> Record {
         let request = Request::builder()
@@ -224,7 +144,7 @@ mod tests {
             .header("user-agent", "q\"uote")
             .header("x-request-id", "id1");
         let (parts, ()) = request.body(()).unwrap_or_else(|_| Request::new(())).into_parts();
-        let mut record = Record::new(&parts, hyper::Version::HTTP_11, "1.2.3.4".parse().unwrap());
+        let mut record = Record::new(&parts, hyper::Version::HTTP_11, "1.2.3.4".parse().unwrap(), None);
         record.time = Timestamp::from_secs(1_772_366_400);
         (record.status, record.sent_bytes) = (200, 17);
         record.end(Outcome::Completed, Duration::from_millis(5));

@@ -38,6 +38,8 @@ const H2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(crate) struct Kind {
     pub(crate) tls: Option<Arc<ServerTls>>,
     pub(crate) proxy_protocol: bool,
+    /// Another process may listen on the address, too.
+    pub(crate) is_shared: bool,
 }
 
 /// Serves a connection to its end. Errors of clients are no concern of ours beyond ending it.

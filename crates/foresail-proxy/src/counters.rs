@@ -21,6 +21,7 @@ pub(crate) struct Counters {
     pub(crate) accepted: Counter,
     pub(crate) closed: Counter,
     pub(crate) log_lines_lost: Counter,
+    pub(crate) spans_dropped: Counter,
     pub(crate) latency: SharedHistogram,
 }
 
@@ -60,6 +61,7 @@ impl Counters {
             accepted: zero(),
             closed: zero(),
             log_lines_lost: zero(),
+            spans_dropped: zero(),
             latency: SharedHistogram::new(),
         }
     }
@@ -77,6 +79,7 @@ impl Counters {
         stats.connections += self.accepted.read().saturating_sub(self.closed.read());
         stats.accepted += self.accepted.read();
         stats.log_lines_lost += self.log_lines_lost.read();
+        stats.spans_dropped += self.spans_dropped.read();
         stats.latency.merge(&self.latency.read());
         stats.arrivals += self.arrivals.read();
     }

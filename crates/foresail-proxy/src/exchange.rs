@@ -4,10 +4,10 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::ProxyConfig;
-use crate::access_log::Record;
 use crate::admit::Lease;
 use crate::clock;
 use crate::pool::Link;
+use crate::record::Record;
 use crate::stream::Progress;
 use crate::watch::Watch;
 use crate::worker::Worker;
@@ -71,11 +71,9 @@ impl Exchange {
         if matches!(outcome, Outcome::Completed | Outcome::Failed) {
             counters.latency.record(taken.as_micros() as u64);
         }
-        if let (Some(mut record), Some(log)) = (self.record.take(), &self.worker.log) {
+        if let Some(mut record) = self.record.take() {
             record.end(outcome, taken);
-            if !log.send(record) {
-                counters.log_lines_lost.increment();
-            }
+            self.worker.hand_out(record);
         }
     }
 }

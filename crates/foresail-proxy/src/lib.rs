@@ -32,10 +32,12 @@ mod forwarded;
 mod gate;
 mod histogram;
 mod listen;
+mod otlp;
 mod pool;
 mod proxy;
 mod proxy_protocol;
 mod queue;
+mod record;
 mod request;
 mod scan;
 mod serve;
@@ -54,11 +56,11 @@ pub mod parse {
     pub use crate::forwarded::walk as forwarded_client;
     pub use crate::proxy_protocol::{Header as ProxyHeader, parse as proxy_header};
     pub use crate::scan::{Passed, Refusal, Scanner};
-    pub use crate::trace_context::is_sound as is_sound_traceparent;
+    pub use crate::trace_context::Traceparent;
 }
 
-pub use config::{AccessLog, Admission, Deadlines, Endpoint, HealthConfig, Limits, ListenConfig, ProxyConfig};
-pub use config::{LogFormat, RetryConfig, TlsConfig, UpstreamTls};
+pub use config::{AccessLog, Admission, Deadlines, Endpoint, HeaderText, HealthConfig, Limits, ListenConfig};
+pub use config::{LogFormat, OtlpConfig, ProxyConfig, RetryConfig, TlsConfig, UpstreamTls};
 pub use error::Error;
 pub use foresail_route::BalancerKind;
 pub use histogram::Histogram;

@@ -6,15 +6,16 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::access_log::{self, LogSender};
-use crate::config::UpstreamTls;
+use crate::access_log;
+use crate::config::{OtlpConfig, UpstreamTls};
 use crate::connection::Kind;
+use crate::otlp::{self, Exporter};
 use crate::shared::{Phase, Shared};
 use crate::supervisor::{self, Certificates};
 use crate::tls::{ClientTls, ServerTls};
@@ -31,6 +32,7 @@ pub struct Proxy {
     addresses: Vec<SocketAddr>,
     certificates: Certificates,
     threads: Vec<JoinHandle<()>>,
+    exporter: Option<Exporter>,
     /// TLS towards endpoints, by its settings; also keeps changes of the set one at a time.
     client_tls: Mutex<BTreeMap<UpstreamTls, Arc<ClientTls>>>,
 }
@@ -63,7 +65,7 @@ impl Proxy {
         for listen in &config.listen {
             let tls = listen.tls.as_ref().map(ServerTls::load).transpose()?.map(Arc::new);
             certificates.extend(listen.tls.clone().zip(tls.clone()));
-            kinds.push(Kind { tls, proxy_protocol: listen.proxy_protocol });
+            kinds.push(Kind { tls, proxy_protocol: listen.proxy_protocol, is_shared: listen.share });
         }
         for (listen, kind) in config.listen.iter().zip(&kinds) {
             let (address, listeners) = listen::bind(listen, workers)?;
@@ -79,18 +81,26 @@ impl Proxy {
             log = Some(sender);
             threads.push(thread);
         }
+        let otlp = config.otlp.clone();
         let shared = Arc::new(Shared::new(config, workers));
         let mut proxy = Self {
             shared: Arc::clone(&shared),
             addresses,
             certificates: certificates.clone(),
             threads,
+            exporter: None,
             client_tls: Mutex::new(client_tls),
         };
+        let mut spans = None;
+        if let Some(settings) = &otlp {
+            let (sender, exporter) = otlp::start(settings, Arc::clone(&shared))?;
+            spans = Some(sender);
+            proxy.exporter = Some(exporter);
+        }
         proxy.set_endpoints(endpoints.clone());
         for (index, sockets) in sockets.into_iter().enumerate() {
-            let (shared, log) = (Arc::clone(&shared), log.clone());
-            proxy.spawn(format!("proxy-{index}"), move || work(index, &shared, log, sockets))?;
+            let (shared, log, spans) = (Arc::clone(&shared), log.clone(), spans.clone());
+            proxy.spawn(format!("proxy-{index}"), move || work(Worker::new(index, shared, log, spans), sockets))?;
         }
         let supervised = Arc::clone(&shared);
         proxy.spawn("proxy-supervisor".to_owned(), move || {
@@ -147,6 +157,8 @@ impl Proxy {
     pub fn stats(&self) -> ProxyStats {
         let mut stats = ProxyStats::default();
         self.shared.counters.iter().for_each(|counters| counters.add_to(&mut stats));
+        stats.spans_exported = self.shared.spans_exported.load(Ordering::Relaxed);
+        stats.spans_failed = self.shared.spans_failed.load(Ordering::Relaxed);
         stats.queued = self.shared.queued.load(Ordering::Relaxed) as u64;
         let now_ms = self.shared.ms_at(clock::now());
         let fleet = self.shared.fleets.load();
@@ -167,11 +179,11 @@ impl Proxy {
         named.map(|slot| slot.in_flight.load(Ordering::Acquire) as usize).sum()
     }
 
-    /// Takes over new settings: balancer, limits, deadlines, retries, health, trusted proxies and admission hold from the
-    /// next request or connection on, and certificates are read again.
+    /// Takes over new settings: balancer, limits, deadlines, retries, health, trusted proxies, admission and the ratio of
+    /// recorded traces hold from the next request or connection on, and certificates are read again.
     ///
     /// # Errors
-    /// [`Error::NeedsRestart`] if listeners, workers or the access log differ; any other if the settings or the
+    /// [`Error::NeedsRestart`] if listeners, workers, the access log or the export of spans differ; any other if the settings or the
     /// certificates are no good. Nothing changes then.
     pub fn reload(&self, config: ProxyConfig) -> Result<(), Error> {
         config.check()?;
@@ -180,6 +192,7 @@ impl Proxy {
             (config.listen == old.listen, "listen"),
             (config.workers == old.workers, "workers"),
             (config.access_log == old.access_log, "access_log"),
+            (exporter_of(&config) == exporter_of(&old), "otlp"),
         ] {
             if !same {
                 return Err(Error::NeedsRestart(what));
@@ -208,7 +221,16 @@ impl Proxy {
                 tracing::error!("a proxy thread has panicked");
             }
         }
+        // Last, for the workers have spans to hand out until their end.
+        if let Some(exporter) = self.exporter.take() {
+            exporter.finish();
+        }
     }
+}
+
+/// What of the export of spans is settled when the proxy starts: all but the ratio.
+fn exporter_of(config: &ProxyConfig) -> Option<OtlpConfig> {
+    config.otlp.clone().map(|otlp| OtlpConfig { sample: 0.0, ..otlp })
 }
 
 impl Drop for Proxy {
@@ -226,9 +248,9 @@ fn on_this_thread(future: impl Future<Output = ()>) {
 }
 
 /// A worker's thread.
-fn work(index: usize, shared: &Arc<Shared>, log: Option<LogSender>, sockets: Vec<(StdListener, Kind)>) {
+fn work(worker: Worker, sockets: Vec<(StdListener, Kind)>) {
     on_this_thread(async move {
-        let worker = Rc::new(Worker::new(index, Arc::clone(shared), log));
+        let worker = Rc::new(worker);
         let mut accepting = Vec::with_capacity(sockets.len());
         for (socket, kind) in sockets {
             match TcpListener::from_std(socket) {
@@ -239,13 +261,15 @@ fn work(index: usize, shared: &Arc<Shared>, log: Option<LogSender>, sockets: Vec
             }
         }
         drop(tokio::task::spawn_local(keep_house(Rc::clone(&worker))));
-        // They end when the proxy drains, and have let in by then whoever was at the door.
+        let mut phase = worker.shared.phase.subscribe();
+        let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+        worker.announce_end();
+        let idle = clock::now() + worker.idle_grace();
+        // They end now, and have let in by then whoever was at the door.
         for accepting in accepting {
             let _ = accepting.await;
         }
-        let mut phase = shared.phase.subscribe();
-        let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
-        drain(&worker).await;
+        drain(&worker, idle).await;
     });
 }
 
@@ -264,12 +288,10 @@ async fn keep_house(worker: Rc<Worker>) {
     }
 }
 
-/// Waits until all connections have ended or the time is over.
-async fn drain(worker: &Rc<Worker>) {
+/// Waits until all connections have ended or the time is over. Those that are idle at the instant `idle` are closed.
+async fn drain(worker: &Rc<Worker>, idle: Instant) {
     let mut phase = worker.shared.phase.subscribe();
-    worker.drain_connections(false);
-    let unused = clock::now() + worker.unused_grace();
-    let mut is_unused_drained = false;
+    let mut is_idle_closed = false;
     while !worker.is_deserted() {
         let Phase::Draining(until) = *phase.borrow_and_update() else { return };
         if clock::now() >= until {
@@ -279,9 +301,9 @@ async fn drain(worker: &Rc<Worker>) {
             () = worker.deserted() => {}
             () = sleep_until(until.into()) => {}
             _ = phase.changed() => {}
-            () = sleep_until(unused.into()), if !is_unused_drained => {
-                worker.drain_connections(true);
-                is_unused_drained = true;
+            () = sleep_until(idle.into()), if !is_idle_closed => {
+                worker.close_idle();
+                is_idle_closed = true;
             }
         }
     }

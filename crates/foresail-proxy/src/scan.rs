@@ -62,6 +62,25 @@ enum State {
     Opaque,
 }
 
+/// How far a line of a trailer section is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trailer {
+    Start,
+    Name,
+    Value,
+}
+
+impl Trailer {
+    /// Where this byte, no line end, leads.
+    fn after(self, byte: u8) -> Option<Self> {
+        match (self, byte) {
+            (Self::Name, b':') => Some(Self::Value),
+            (Self::Start | Self::Name, _) => is_token(byte).then_some(Self::Name),
+            (Self::Value, _) => ((byte >= 0x20 || byte == b'\t') && byte != 0x7f).then_some(Self::Value),
+        }
+    }
+}
+
 /// What a head says about what follows it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Head {
@@ -82,8 +101,9 @@ pub struct Scanner {
     searched: usize,
     /// Bytes of the current chunk line or trailer section so far.
     section: usize,
-    /// A trailer line has bytes, so the next line end is not the last.
-    line_has_bytes: bool,
+    /// Trailer lines so far, and how far the present one is.
+    trailers: usize,
+    trailer: Trailer,
     last_was_cr: bool,
     chunk: u64,
     chunk_digits: u8,
@@ -112,7 +132,8 @@ impl Scanner {
             line: 0,
             searched: 0,
             section: 0,
-            line_has_bytes: false,
+            trailers: 0,
+            trailer: Trailer::Start,
             last_was_cr: false,
             chunk: 0,
             chunk_digits: 0,
@@ -192,10 +213,11 @@ impl Scanner {
     fn scan_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Refusal> {
         while let Some(found) = bytes.get(self.searched..).and_then(|rest| memchr::memchr(b'\n', rest)) {
             let end = self.searched + found;
-            let line = bytes[self.line..end].strip_suffix(b"\r").ok_or(Refusal::Malformed)?;
+            // Before anything else about the line, for its end may not have come when its length is too much already.
             if end >= self.most_head_bytes {
                 return Err(if self.head.lines == 0 { Refusal::UriTooLong } else { Refusal::HeadTooLarge });
             }
+            let line = bytes[self.line..end].strip_suffix(b"\r").ok_or(Refusal::Malformed)?;
             (self.line, self.searched) = (end + 1, end + 1);
             if !line.is_empty() {
                 self.head.lines += 1;
@@ -334,7 +356,7 @@ impl Scanner {
                     self.state = State::ChunkData(self.chunk);
                 } else {
                     self.state = State::Trailers;
-                    (self.section, self.line_has_bytes) = (0, false);
+                    (self.section, self.trailers, self.trailer) = (0, 0, Trailer::Start);
                 }
                 return Ok(i + 1);
             }
@@ -368,17 +390,21 @@ impl Scanner {
             match byte {
                 b'\n' if self.last_was_cr => {
                     self.last_was_cr = false;
-                    if !std::mem::take(&mut self.line_has_bytes) {
-                        self.start_head();
-                        return Ok(i + 1);
+                    match std::mem::replace(&mut self.trailer, Trailer::Start) {
+                        Trailer::Start => {
+                            self.start_head();
+                            return Ok(i + 1);
+                        }
+                        Trailer::Name => return Err(Refusal::Malformed),
+                        Trailer::Value => self.trailers += 1,
+                    }
+                    if self.trailers > self.most_headers {
+                        return Err(Refusal::HeadTooLarge);
                     }
                 }
-                _ if self.last_was_cr || byte == b'\n' || (byte < 0x20 && byte != b'\r' && byte != b'\t') => {
-                    return Err(Refusal::Malformed);
-                }
+                _ if self.last_was_cr => return Err(Refusal::Malformed),
                 b'\r' => self.last_was_cr = true,
-                b' ' | b'\t' if !self.line_has_bytes => return Err(Refusal::Malformed),
-                _ => self.line_has_bytes = true,
+                _ => self.trailer = self.trailer.after(byte).ok_or(Refusal::Malformed)?,
             }
         }
         Ok(bytes.len())
@@ -388,8 +414,9 @@ impl Scanner {
 /// Whether a request may be for this: what the parser behind would take, and no fragment, which it would drop.
 fn is_target(target: &[u8]) -> bool {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/?&=%._~-+,:;@!$'()*".contains(b);
-    !target.is_empty()
-        && (target.iter().all(plain) || (!target.contains(&b'#') && hyper::Uri::try_from(target).is_ok()))
+    // In the usual case a look at each byte is enough.
+    (target.starts_with(b"/") && target.iter().all(plain))
+        || (!target.contains(&b'#') && hyper::Uri::try_from(target).is_ok())
 }
 
 /// `tchar` of RFC 9110 §5.6.2.

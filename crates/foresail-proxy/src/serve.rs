@@ -11,19 +11,20 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio::time::timeout_at;
 
-use crate::access_log::Record;
 use crate::admit::Lease;
 use crate::answer::{Problem, problem};
 use crate::body::{DownBody, UpBody, UpFate};
 use crate::exchange::{Active, Exchange, Flight, Outcome};
 use crate::pool::{Link, LocalEndpoint};
 use crate::queue::{self, Rejection};
+use crate::record::Record;
 use crate::request::{Prepared, X_REQUEST_ID, prepare, strip_hop_by_hop};
 use crate::scan::Refusal;
+use crate::trace_context::{self, SpanContext};
 use crate::tunnel::Tunnel;
 use crate::watch::Watch;
 use crate::worker::Worker;
-use crate::{clock, trace_context};
+use crate::{ProxyConfig, clock};
 
 /// Answers one request of HTTP/1. Never an error: what goes wrong becomes a status. What needs no waiting is done at once,
 /// so that the future, of which there is one a request, does not carry the request around.
@@ -91,8 +92,9 @@ fn begin(worker: &Rc<Worker>, watch: &Rc<Watch>, number: u64, request: Request<I
         Ok(prepared) => prepared,
         Err((refusal, id)) => return refuse(refusal, &id, active),
     };
-    trace_context::pass_on(&mut parts.headers, || worker.random());
-    let record = worker.log.as_ref().map(|_| Box::new(Record::new(&parts, version, prepared.client)));
+    let span = trace(worker, &config, &mut parts.headers);
+    let is_recorded = worker.log.is_some() || span.is_some();
+    let record = is_recorded.then(|| Box::new(Record::new(&parts, version, prepared.client, span)));
     let exchange = Exchange::begin(Rc::clone(worker), Rc::clone(&config), started, record);
     if config.limits.body_bytes > 0 && body.size_hint().lower() > config.limits.body_bytes {
         let flight = Flight::ours(Some(exchange), active, Outcome::Completed);
@@ -121,6 +123,16 @@ fn begin(worker: &Rc<Worker>, watch: &Rc<Watch>, number: u64, request: Request<I
         spare,
         fate,
     }))
+}
+
+/// Says in the head which trace it belongs to; the span that is to be exported, if any.
+fn trace(worker: &Worker, config: &ProxyConfig, headers: &mut HeaderMap) -> Option<SpanContext> {
+    let Some(otlp) = &config.otlp else {
+        trace_context::pass_on(headers, || worker.random());
+        return None;
+    };
+    let context = trace_context::begin_span(headers, otlp.sample, || worker.random());
+    context.own.is_sampled().then_some(context)
 }
 
 /// An answer of our own to a request that had arrived.

@@ -26,6 +26,9 @@ pub(crate) struct Shared {
     pub(crate) queued: AtomicUsize,
     /// Client connections, all workers together.
     pub(crate) connections: AtomicUsize,
+    /// Spans that the collector took, and those that it did not.
+    pub(crate) spans_exported: AtomicU64,
+    pub(crate) spans_failed: AtomicU64,
     /// An endpoint has failed so often in a row that the supervisor should look.
     pub(crate) alarm: Notify,
     pub(crate) phase: watch::Sender<Phase>,
@@ -57,6 +60,8 @@ impl Shared {
             doors: (0..workers).map(|_| Door::default()).collect(),
             queued: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            spans_exported: AtomicU64::new(0),
+            spans_failed: AtomicU64::new(0),
             alarm: Notify::new(),
             phase: watch::Sender::new(Phase::Running),
         }

@@ -39,6 +39,12 @@ pub struct ProxyStats {
     pub accepted: u64,
     /// Lines that the access log lost because its writer fell behind.
     pub log_lines_lost: u64,
+    /// Spans that the collector took.
+    pub spans_exported: u64,
+    /// Spans that were never sent because the queue was full.
+    pub spans_dropped: u64,
+    /// Spans that the collector refused or that could not be delivered in time.
+    pub spans_failed: u64,
     /// Arrival to last byte of what is completed or failed.
     pub latency: Histogram,
     /// Each endpoint, in the order given; then those that drain.

@@ -166,11 +166,6 @@ impl Watch {
         self.kill.get()
     }
 
-    /// Whether a request has come over it.
-    pub(crate) fn is_used(&self) -> bool {
-        self.requests.get() > 0
-    }
-
     /// The number of the request that now begins, from 1.
     pub(crate) fn begin_request(&self) -> u64 {
         self.requests.set(self.requests.get() + 1);

@@ -14,18 +14,21 @@ use foresail_route::{Balancer, BalancerKind, RetryBudget};
 use hyper::header::HeaderValue;
 use tokio::sync::Notify;
 
-use crate::ProxyConfig;
 use crate::access_log::LogSender;
 use crate::counters::Counters;
+use crate::otlp::SpanSender;
 use crate::pool::LocalEndpoint;
 use crate::queue::WaitQueue;
-use crate::shared::Shared;
+use crate::record::Record;
+use crate::shared::{Phase, Shared};
 use crate::watch::Watch;
+use crate::{ProxyConfig, clock};
 
 pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) log: Option<LogSender>,
+    spans: Option<SpanSender>,
     rng: RefCell<SeededRng>,
     config: RefCell<Rc<ProxyConfig>>,
     config_generation: Cell<u64>,
@@ -41,8 +44,9 @@ pub(crate) struct Worker {
     is_draining: Cell<bool>,
 }
 
-/// How long a connection over which no request has come yet is left open in a drain: its first one may be on its way.
-const UNUSED: Duration = Duration::from_secs(1);
+/// How long an idle connection is left open in a drain: a request may be on its way, and is answered with the word that it
+/// was the last one. Closed at once, the connection would take that request with it.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// The endpoints with this worker's connections to them.
 pub(crate) struct LocalFleet {
@@ -51,13 +55,14 @@ pub(crate) struct LocalFleet {
 }
 
 impl Worker {
-    pub(crate) fn new(index: usize, shared: Arc<Shared>, log: Option<LogSender>) -> Self {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>, log: Option<LogSender>, spans: Option<SpanSender>) -> Self {
         let config = Rc::new(ProxyConfig::clone(&shared.config()));
         // The hasher's keys are the one source of entropy that the standard library offers.
         let seed = RandomState::new().hash_one(index);
         Self {
             index,
             log,
+            spans,
             rng: RefCell::new(SeededRng::seed_from_u64(seed)),
             balancer: RefCell::new(config.balancer.build(index as u64)),
             budget: RefCell::new(RetryBudget::new(config.retry.budget, 0)),
@@ -77,6 +82,20 @@ impl Worker {
 
     pub(crate) fn counters(&self) -> &Counters {
         &self.shared.counters[self.index]
+    }
+
+    /// Gives the record of a request that is over to those who keep it. Whoever has fallen behind does without it.
+    pub(crate) fn hand_out(&self, record: Box<Record>) {
+        if let Some(spans) = self.spans.as_ref().filter(|_| record.span.is_some())
+            && !spans.send(Record::clone(&record))
+        {
+            self.counters().spans_dropped.increment();
+        }
+        if let Some(log) = &self.log
+            && !log.send(record)
+        {
+            self.counters().log_lines_lost.increment();
+        }
     }
 
     pub(crate) fn random(&self) -> u64 {
@@ -145,20 +164,33 @@ impl Worker {
         Some(Entered { worker: Rc::clone(self), number, counted: None })
     }
 
-    /// Lets connections finish their requests, then close; those that have had none only if `unused`.
-    pub(crate) fn drain_connections(&self, unused: bool) {
+    /// Answers from now on say that they are the last ones. Clients of HTTP/2 are told at once, for there a request that
+    /// crosses the message on its way is still answered.
+    pub(crate) fn announce_end(&self) {
         self.is_draining.set(true);
-        let connections = self.connections.borrow();
-        connections.values().filter(|watch| unused || watch.is_used()).for_each(|watch| watch.drain());
+        self.connections.borrow().values().filter(|watch| watch.is_raw.get()).for_each(|watch| watch.drain());
+    }
+
+    /// Lets connections finish what they are at, then close.
+    pub(crate) fn close_idle(&self) {
+        self.connections.borrow().values().for_each(|watch| watch.drain());
+    }
+
+    pub(crate) fn idle_grace(&self) -> Duration {
+        IDLE
+    }
+
+    /// By when all connections end; now if the proxy does not drain.
+    pub(crate) fn drained_by(&self) -> Instant {
+        match *self.shared.phase.borrow() {
+            Phase::Draining(until) => until,
+            Phase::Running => clock::now(),
+        }
     }
 
     /// Whether connections should end after the request that they are at.
     pub(crate) fn is_draining(&self) -> bool {
         self.is_draining.get()
-    }
-
-    pub(crate) fn unused_grace(&self) -> Duration {
-        UNUSED
     }
 
     /// Whether no client connection is left.

@@ -21,6 +21,23 @@ const TEXTS: [&str; 4] = [
     "when,host,n\n1772366400000,\"a\"\"b\",true\n1772366460000,\"c\nd\",null\n",
 ];
 
+const CONNECTIONS: [&str; 6] = [
+    "GET /a?b HTTP/1.1\r\nHost: a\r\n\r\nHEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTrailer: x\r\n\r\n5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+    "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x01\x02",
+    "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+    "OPTIONS * HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nxGET http://a/ HTTP/1.1\n\n",
+];
+
+const FORWARDED: [&str; 4] =
+    ["6.6.6.6, 1.2.3.4:555\n10.0.0.9", "[2001:db8::1]:80, fd00::2", "\"[::1]\", ::ffff:1.2.3.4", "unknown, 10.0.0.9"];
+
+const TRACEPARENTS: [&str; 2] = [
+    "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03-more",
+];
+
 fn main() -> Result<()> {
     let folder = std::env::args().nth(1).unwrap_or_else(|| "corpus".to_owned());
     let save = |target: &str, name: &str, bytes: &[u8]| {
@@ -34,7 +51,8 @@ fn main() -> Result<()> {
             Column::new("requests", (0..rows).map(|i| (i % 7 != 3).then_some(f64::from(i) * 1.5))),
             Column::new("errors", (0..rows).map(|i| Some(f64::from(i % 2)))),
         ];
-        let frame = Frame::new(start, Duration::from_secs(60), TimeZone::utc(), columns).map_err(std::io::Error::other)?;
+        let frame =
+            Frame::new(start, Duration::from_secs(60), TimeZone::utc(), columns).map_err(std::io::Error::other)?;
         let mut csv = Vec::new();
         write_csv(&frame, &mut csv).map_err(std::io::Error::other)?;
         save("csv", &format!("frame-{rows}"), &csv)?;
@@ -48,6 +66,21 @@ fn main() -> Result<()> {
     }
     save("prometheus", "matrix", ANSWER.as_bytes())?;
     save("prometheus", "error", OTHER_ANSWER.as_bytes())?;
+    for (i, text) in CONNECTIONS.iter().enumerate() {
+        save("http_agree", &format!("connection-{i}"), text.as_bytes())?;
+        // The first byte is how long the pieces are.
+        save("http_scan", &format!("connection-{i}"), &[&[7], text.as_bytes()].concat())?;
+    }
+    for (i, text) in FORWARDED.iter().enumerate() {
+        save("forwarded", &format!("list-{i}"), text.as_bytes())?;
+    }
+    for (i, text) in TRACEPARENTS.iter().enumerate() {
+        save("traceparent", &format!("trace-{i}"), text.as_bytes())?;
+    }
+    // No source, a destination, then what follows the signature of a proxied connection over IPv4.
+    let local =
+        [&[0, 0, 127, 0, 0, 1, 0, 80][..], &[0x21, 0x11, 0, 12, 1, 2, 3, 4, 5, 6, 7, 8, 0, 80, 1, 187]].concat();
+    save("proxy_header", "local", &local)?;
     // "ts,v\n1,2\n61,3\n" as a gzip member and a zstd frame, both stored without compression.
     let text = b"ts,v\n1,2\n61,3\n";
     let size = text.len() as u8;

@@ -18,7 +18,8 @@ pub struct ListenConfig {
     #[serde(default)]
     pub proxy_protocol: bool,
     /// Let another process listen on the same address at the same time, as a restart without loss needs. Without it a
-    /// taken address is an error.
+    /// taken address is an error. The one that ends keeps accepting for 250 ms what had begun by then; clients that come
+    /// in this time and were not sent to its successor try again after a second, unless `net.ipv4.tcp_migrate_req` is 1.
     #[serde(default)]
     pub share: bool,
 }

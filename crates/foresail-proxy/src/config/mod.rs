@@ -4,6 +4,7 @@ mod deadlines;
 mod health;
 mod limits;
 mod listen;
+mod otlp;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use deadlines::Deadlines;
 pub use health::{ActiveCheck, HealthConfig};
 pub use limits::{Admission, Limits};
 pub use listen::{CertificatePair, Endpoint, ListenConfig, TlsConfig, UpstreamTls};
+pub use otlp::{HeaderText, OtlpConfig};
 
 use crate::Error;
 use crate::error::check;
@@ -43,6 +45,8 @@ pub struct ProxyConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// A line per request, if wanted.
     pub access_log: Option<AccessLog>,
+    /// A span per request, if wanted.
+    pub otlp: Option<OtlpConfig>,
     /// How much is let in at once.
     pub admission: Admission,
     /// A request that takes longer than this, to its last byte, is counted late; `1ms` to `1h`, default `250ms`.
@@ -62,6 +66,7 @@ impl Default for ProxyConfig {
             health: HealthConfig::default(),
             trusted_proxies: Vec::new(),
             access_log: None,
+            otlp: None,
             admission: Admission::default(),
             late_after: Duration::from_millis(250),
         }
@@ -87,7 +92,8 @@ impl ProxyConfig {
         self.retry.check()?;
         self.health.check()?;
         self.admission.check()?;
-        self.access_log.as_ref().map_or(Ok(()), AccessLog::check)
+        self.access_log.as_ref().map_or(Ok(()), AccessLog::check)?;
+        self.otlp.as_ref().map_or(Ok(()), OtlpConfig::check)
     }
 }
 
@@ -185,6 +191,16 @@ mod tests {
         check(r#"{"workers":5000}"#, "workers is 5000, accepted is 0 to 1024");
         check(r#"{"deadlines":{"header":"0s"}}"#, "deadlines.header is 0ns, accepted is 100ms to 10m");
         check(r#"{"retry":{"attempts":11}}"#, "retry.attempts is 11, accepted is 0 to 10");
+        check(r#"{"otlp":{"endpoint":"http://a","sample":1.5}}"#, "otlp.sample is 1.5, accepted is 0 to 1");
+        check(
+            r#"{"otlp":{"endpoint":"http://user:secret@a"}}"#,
+            "otlp.endpoint is not a usable address: it holds credentials, which belong into the options, \
+             accepted is http:// or https:// and a host",
+        );
+        check(
+            r#"{"otlp":{"endpoint":"http://a","headers":{"content-type":"x"}}}"#,
+            "otlp.headers is content-type, accepted is names of headers that the exporter does not set itself",
+        );
         assert!(serde_json::from_str::<ProxyConfig>(r#"{"colour":1}"#).is_err());
     }
 }

@@ -63,11 +63,17 @@ fn ambiguous_requests_are_refused() {
     check("GET  / HTTP/1.1\r\n\r\n", 400);
     check("GET /a b HTTP/1.1\r\n\r\n", 400);
     check("GET /\r\n\r\n", 400);
+    for target in ["", "a/", "?a", "a:b:c", "/a#b", "http://"] {
+        check(&format!("GET {target} HTTP/1.1\r\n\r\n"), 400);
+    }
     check("\r\n\r\nGET / HTTP/1.1\r\n\r\n", 400);
     check("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400);
     check("GET / HTTP/1.2\r\n\r\n", 505);
     check(&format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(2000)), 414);
     check(&format!("GET / HTTP/1.1\r\nX: {}", "a".repeat(2000)), 431);
+    // The same whether the end of the line is there yet or not, and whatever it is.
+    check(&format!("GET /{}\n", "a".repeat(2000)), 414);
+    check(&format!("GET / HTTP/1.1\r\nX: {}\n", "a".repeat(2000)), 431);
     check(&format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(17)), 431);
 }
 
@@ -87,10 +93,15 @@ fn bad_chunks_are_refused() {
         "ffffffffffffffff\r\n",
         "0\r\n folded\r\n\r\n",
         "0\r\nX: y\n\r\n",
+        "0\r\nno colon\r\n\r\n",
+        "0\r\n: no name\r\n\r\n",
+        "0\r\nX : y\r\n\r\n",
+        "0\r\nX: \x7f\r\n\r\n",
     ] {
         check(&chunked(body), 400);
     }
     check(&chunked(&format!("5;{}\r\n", "a".repeat(300))), 400);
+    check(&chunked(&format!("0\r\n{}\r\n", "X: y\r\n".repeat(17))), 431);
 }
 
 #[test]

@@ -13,8 +13,12 @@ mod health;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod restarts;
+#[cfg(test)]
 mod smuggling;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod tracing;
