@@ -47,6 +47,9 @@ pub use verdict::Seat;
 use alert::News;
 use shadow::Shadow;
 
+/// The need is counted up to this multiple of the maximum, so that people learn how much is missing.
+const BEYOND: f64 = 4.0;
+
 /// What a tick gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ticked {
@@ -167,7 +170,7 @@ impl Controller {
         }
         let situation =
             Situation { samples: &look.held, replicas: observation.replicas, size: self.state.size, factor: 1.0 };
-        let most = self.options.rails.limits.max.as_f64() * self.options.size.most;
+        let most = self.options.rails.limits.max.as_f64() * self.options.size.most.max(BEYOND);
         let reactive = self.reactive.need(&situation, Replicas::holding(most));
         let floor = self.event_floor(now, observation, &situation, reactive.replicas);
         let (mut decision, baseline, need) = self.decide(now, observation, &look, reactive, floor);

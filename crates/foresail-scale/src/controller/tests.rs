@@ -50,14 +50,15 @@ struct World {
     load: Option<f64>,
     journal: Vec<Entry>,
     alerts: Vec<Alert>,
+    ended: Vec<&'static str>,
     orders: Vec<Order>,
 }
 
 impl World {
     fn new(replicas: u32) -> Self {
         let plant = FluidPlant::new(service(), Replicas(replicas));
-        let (journal, alerts, orders) = (Vec::new(), Vec::new(), Vec::new());
-        Self { plant, now: Timestamp::from_secs(1_000_000), load: Some(0.0), journal, alerts, orders }
+        let (journal, alerts, ended, orders) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { plant, now: Timestamp::from_secs(1_000_000), load: Some(0.0), journal, alerts, ended, orders }
     }
 
     /// `ticks` ticks under the load, `None` for a silent source; what was decided last.
@@ -78,6 +79,7 @@ impl World {
             let ticked = controller.tick(self.now, &observation);
             self.obey(&ticked.orders);
             self.alerts.extend(ticked.alerts);
+            self.ended.extend(ticked.ended);
             last = Some(ticked.record.decision.clone());
             self.journal.push(Entry::Decided { record: ticked.record });
         }
@@ -331,6 +333,19 @@ fn at_the_maximum_replicas_grow_in_size_and_shrink_again() {
     assert_eq!(sizes(&world), [1.5, 2.0]);
     world.run(&mut controller, 1, 450.0);
     assert_eq!(sizes(&world), [1.5, 2.0, 1.0], "after the hold");
+}
+
+#[test]
+fn a_need_beyond_the_maximum_is_told_and_its_end_too() {
+    let mut options = options(Mode::Act);
+    options.rails.limits.max = Replicas(10);
+    let mut controller = controller(options, sound);
+    let mut world = World::new(10);
+    world.run(&mut controller, 10, 1_260.0);
+    assert_eq!((world.alerts.as_slice(), world.desired()), (&[Alert::AtMaximum { needed: Replicas(14) }][..], 10));
+    assert!(world.ended.is_empty());
+    world.run(&mut controller, 10, 450.0);
+    assert_eq!((world.alerts.len(), world.ended.as_slice()), (1, &["at_maximum"][..]));
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub use config::{ServerConfig, TlsConfig, TokenConfig};
 pub use listen::Server;
 pub use plane::{
     Actor, AlertView, Answer, AuditEntry, CapacityView, ControlPlane, EndpointView, ForecastView, HistoryPoint,
-    ModelView, PendingView, PlaneError, Question, Role, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word,
+    ModelView, PendingView, PlaneError, Question, Role, ScoreView, ServedView, ServiceView, Told, UtilisationView,
+    Word,
 };
 pub use router::router;
