@@ -27,6 +27,7 @@ PAGES = {  # what stands on a page once it is complete
     "journal": (".records details", 1),
     "settings": ("#page form", 3),
 }
+HEADINGS = {"models": "Utilisation after actions", "journal": "Alerts"}  # beside them
 WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 390, "height": 844}
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
@@ -89,6 +90,8 @@ def show(page, name):
     selector, count = PAGES[name]
     expect(page.locator("#live[data-state=live]")).to_be_visible()
     wait_for(f"{count} of {selector} on {name}", lambda: page.locator(selector).count() >= count)
+    if name in HEADINGS:
+        expect(page.get_by_role("heading", name=HEADINGS[name], exact=True)).to_be_visible()
 
 
 def judge(page, where):

@@ -41,7 +41,7 @@ begin() {
     done
     [ -n "$front" ] || { echo "not listening within 30 s"; exit 1; }
 }
-trap 'kill -9 "$run" 2>/dev/null || true; pkill -f "sample-service.*service-time=5ms" || true' EXIT
+trap 'kill -9 "$run" 2>/dev/null || true; pkill -f "^$FORESAIL sample-service.*service-time=5ms" || true' EXIT
 
 # The status line of one request through the proxy.
 status() {
@@ -57,7 +57,7 @@ answers() { # HOW MANY
     done
     [ "$good" -eq "$1" ] || { echo "$good of $1 answered"; exit 1; }
 }
-copies() { pgrep -f "sample-service.*service-time=5ms" | sort | tr '\n' ' '; }
+copies() { pgrep -f "^$FORESAIL sample-service.*service-time=5ms" | sort | tr '\n' ' '; }
 
 begin
 for _ in $(seq 100); do case "$(status)" in *" 200 "*) break ;; esac; sleep 0.1; done

@@ -44,7 +44,7 @@ await() {
 shop="127.0.0.1:$(free)"
 metrics="127.0.0.1:$(free)"
 alerts="127.0.0.1:$(free)"
-trap 'kill $(jobs -p) 2>/dev/null || true; pkill -f "sample-service.*service-time=7ms" || true' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; pkill -f "^$FORESAIL sample-service.*service-time=7ms" || true' EXIT
 
 # The service with its load: a fleet of its own, whose metrics Prometheus scrapes.
 cat >"$WORK/shop.toml" <<END

@@ -1,8 +1,9 @@
 """Restarts `foresail run` under load and counts every request at the endpoint.
 
-proxy_restarts.py FORESAIL FOLDER RESTARTS. Two configurations take turns, each with a state of its own, for one state belongs
-to one process; the address of the proxy they share. Half of the clients keep their connections for as long as the proxy
-does not say that it closes them, half make one for each request. Requests are POSTs, which nobody may repeat.
+proxy_restarts.py FORESAIL FOLDER RESTARTS. Each new run takes over from the one before on the same data folder: the same
+addresses, the same copies of a service. Half of the clients keep their connections for as long as the proxy does not say that
+it closes them, half make one for each request. Requests are POSTs, which nobody may repeat. Last, a run that wants to take
+over is killed amid it: the one before takes everything back.
 """
 
 import asyncio
@@ -15,8 +16,6 @@ import time
 
 CLIENTS = 8
 PATIENCE = 30
-# Both serve together for so long.
-PAUSE = 0.3
 
 
 class Broken(Exception):
@@ -24,7 +23,7 @@ class Broken(Exception):
 
 
 CONFIG = """
-data = "data-{name}"
+data = "data"
 [server]
 listen = "127.0.0.1:0"
 [service.web]
@@ -34,8 +33,21 @@ capacity_rps = 100.0
 max = 1
 endpoints = ["127.0.0.1:{endpoint}"]
 [service.web.proxy]
-listen = [{{ address = "127.0.0.1:{front}", share = true }}]
+listen = [{{ address = "127.0.0.1:{front}" }}]
 workers = 2
+[service.shop]
+mode = "act"
+tick = "1s"
+capacity_rps = 100.0
+min = 2
+max = 2
+[service.shop.proxy]
+listen = [{{ address = "127.0.0.1:{shop}" }}]
+workers = 1
+[service.shop.process]
+command = ["{foresail}", "sample-service", "--port={{port}}", "--id={{id}}", "--workers=2", "--service-time=3ms"]
+folder = "{folder}/copies"
+initial = 2
 """
 
 
@@ -84,52 +96,100 @@ async def client(name, front, stop, waits):
     return number
 
 
-async def begin(foresail, folder, name, ports):
-    config = folder / f"{name}.toml"
-    config.write_text(CONFIG.format(name=name, **ports))
-    log = folder / f"{name}.log"
+def copies(folder):
+    """Process ids of the copies that run, by the folder they were started in."""
+    found = set()
+    for cwd in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if "sample-service" in (cwd.parent / "cmdline").read_text() and str(folder) in cwd.read_text():
+                found.add(int(cwd.parent.name))
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            pass
+    return found
+
+
+async def answers(front):
+    reader, writer = await asyncio.open_connection("127.0.0.1", front)
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    head = await read_message(reader)
+    writer.close()
+    return head is not None and head.startswith("HTTP/1.1 200")
+
+
+async def begin(foresail, folder, run):
+    log = folder / f"{run}.log"
     with log.open("w") as errors:
-        process = await asyncio.create_subprocess_exec(foresail, "run", "--config", str(config), stderr=errors)
-    until = time.monotonic() + PATIENCE
-    while "web: listening on" not in log.read_text():
-        if process.returncode is not None or time.monotonic() > until:
-            raise Broken(f"does not listen: {log.read_text()}")
-        await asyncio.sleep(0.02)
+        command = [foresail, "run", "--take-over", "--config", str(folder / "foresail.toml")]
+        process = await asyncio.create_subprocess_exec(*command, stderr=errors)
     return process, log
+
+
+async def say(process, log, word):
+    """Waits until the process has said it."""
+    until = time.monotonic() + PATIENCE
+    while word not in log.read_text():
+        if process.returncode is not None or time.monotonic() > until:
+            raise Broken(f"does not say {word!r}: {log.read_text()}")
+        await asyncio.sleep(0.02)
+
+
+async def ended(process, log):
+    try:
+        status = await asyncio.wait_for(process.wait(), PATIENCE)
+    except asyncio.TimeoutError:
+        process.kill()
+        raise Broken(f"did not end: {log.read_text()}")
+    if status != 0:
+        raise Broken(f"ended with {status}: {log.read_text()}")
 
 
 async def main(foresail, folder, restarts):
     asked, waits, stop = collections.Counter(), [], asyncio.Event()
     endpoint = await asyncio.start_server(lambda r, w: serve(asked, r, w), "127.0.0.1", 0)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        ports = {"front": free.getsockname()[1], "endpoint": endpoint.sockets[0].getsockname()[1]}
-    process, log = await begin(foresail, folder, "a", ports)
+    fronts = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    front, shop = (front.getsockname()[1] for front in fronts)
+    for taken in fronts:
+        taken.close()
+    ports = {"front": front, "shop": shop, "endpoint": endpoint.sockets[0].getsockname()[1]}
+    (folder / "foresail.toml").write_text(CONFIG.format(foresail=foresail, folder=folder, **ports))
+    process, log = await begin(foresail, folder, 0)
     try:
-        clients = [asyncio.create_task(client(name, ports["front"], stop, waits)) for name in range(CLIENTS)]
-        for restart in range(restarts):
+        await say(process, log, "shop: listening on")
+        await say(process, log, "web: listening on")
+        until = time.monotonic() + PATIENCE
+        while len(before := copies(folder)) < 2 or not await answers(shop):
+            if time.monotonic() > until:
+                raise Broken("the copies do not serve")
+            await asyncio.sleep(0.1)
+        clients = [asyncio.create_task(client(name, front, stop, waits)) for name in range(CLIENTS)]
+        clients += [asyncio.create_task(client(CLIENTS + name, shop, stop, waits)) for name in range(2)]
+        for restart in range(1, restarts + 1):
             old, old_log = process, log
-            process, log = await begin(foresail, folder, "ba"[restart % 2], ports)
-            await asyncio.sleep(PAUSE)
-            old.send_signal(signal.SIGTERM)
-            try:
-                status = await asyncio.wait_for(old.wait(), PATIENCE)
-            except asyncio.TimeoutError:
-                old.kill()
-                raise Broken(f"did not end: {old_log.read_text()}")
-            if status != 0:
-                raise Broken(f"ended with {status}: {old_log.read_text()}")
+            process, log = await begin(foresail, folder, restart)
+            await say(process, log, "shop: listening on")
+            await ended(old, old_log)
             # Those who were turned away are back by then.
             await asyncio.sleep(1.2)
             for task in clients:
                 if task.done():
                     await task
+        dying, dying_log = await begin(foresail, folder, restarts + 1)
+        await say(process, log, "giving up to another run")
+        dying.kill()
+        await dying.wait()
+        await say(process, log, "nobody took over, going on")
+        await say(process, log, "dashboard and API")
+        await asyncio.sleep(1.2)
         stop.set()
-        answered = [await task for task in clients]
+        answered = [await task for task in clients][:CLIENTS]
+        if copies(folder) != before:
+            raise Broken(f"copies were {sorted(before)}, are {sorted(copies(folder))}")
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
             await process.wait()
+    if copies(folder):
+        raise Broken(f"copies are left: {sorted(copies(folder))}")
     expected = {f"/{name}/{number}" for name, count in enumerate(answered) for number in range(count)}
     lost, twice = expected - asked.keys(), [target for target, times in asked.items() if times > 1]
     if lost or twice or asked.keys() - expected:
@@ -137,7 +197,7 @@ async def main(foresail, folder, restarts):
     waits.sort()
     late = sum(wait > 0.25 for wait in waits)
     print(
-        f"{restarts} restarts: {len(waits)} requests, each answered and each at the endpoint once; "
+        f"{restarts} restarts, the same copies: {len(waits)} requests, each answered and each at the endpoint once; "
         f"p50 {1000 * waits[len(waits) // 2]:.1f} ms, slowest {1000 * waits[-1]:.0f} ms, {late} above 250 ms"
     )
 

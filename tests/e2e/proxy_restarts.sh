@@ -1,5 +1,5 @@
-# Twenty restarts of the proxy under load: each time a new `foresail run` listens on the same address beside the old one,
-# which then gets SIGTERM. Every request is numbered: each must be answered, and reach the endpoint exactly once.
+# Twenty restarts under load: each time a new `foresail run --take-over` takes the data folder, the addresses and the copies
+# of the one before. Every request is numbered: each must be answered, and reach the endpoint exactly once.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 

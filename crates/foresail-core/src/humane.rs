@@ -1,7 +1,10 @@
-//! Durations as people write them: `"250ms"`, `"30s"`, `"1m30s"`, `"2h"`, `"14d"`; for `#[serde(with = "foresail_core::humane")]`.
+//! Durations as people write them: `"250ms"`, `"30s"`, `"1m30s"`, `"2h"`, `"14d"`; for `#[serde(with = "foresail_core::humane")]`,
+//! or with [`Text`] where the field stands in a configuration and has a JSON schema.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serializer};
 
 /// Units from the longest, each in microseconds.
@@ -58,6 +61,47 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
     let expected =
         || serde::de::Error::custom(format!("{text:?} is no duration, write for example \"250ms\" or \"1m30s\""));
     parse(&text).ok_or_else(expected)
+}
+
+/// A duration as this module writes it: serde and schemars both know it by `#[serde(with = "foresail_core::humane::Text")]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Text;
+
+impl Text {
+    /// As [`serialize`].
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize(duration, serializer)
+    }
+
+    /// As [`deserialize`].
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        deserialize(deserializer)
+    }
+}
+
+impl JsonSchema for Text {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let units: Vec<&str> = UNITS.iter().map(|(name, _)| *name).collect();
+        json_schema!({
+            "type": "string",
+            "pattern": format!("^([0-9]+({}))+$", units.join("|")),
+            "examples": ["250ms", "30s", "1m30s", "2h", "14d"],
+        })
+    }
 }
 
 #[cfg(test)]

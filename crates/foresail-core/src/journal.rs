@@ -1,12 +1,13 @@
 //! Records of an append-only journal. Written by the store, replayed by `explain`.
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::{Decision, Observation, Replicas, Timestamp};
 
 /// What may be done with a decision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Decide and record; show nothing to approve.

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -60,7 +61,8 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: TcpListener, kind: Kind
         let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
     })
     .await;
-    if kind.is_shared && !is_handed_over() && turn_away(&listener) {
+    let is_shared = kind.is_shared || worker.shared.is_succeeded.load(Ordering::Relaxed);
+    if is_shared && !is_handed_over() && turn_away(&listener) {
         let until = worker.drained_by().min(clock::now() + HANDSHAKE);
         accept_until(&worker, &listener, &kind, sleep_until(until.into())).await;
     }

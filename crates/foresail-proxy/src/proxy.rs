@@ -209,6 +209,13 @@ impl Proxy {
         Ok(())
     }
 
+    /// As [`shutdown`](Self::shutdown), for a proxy whose addresses another one shares by now: what is on its way here while
+    /// the listeners close goes there.
+    pub fn hand_over(self, grace: Duration) {
+        self.shared.is_succeeded.store(true, Ordering::Relaxed);
+        self.shutdown(grace);
+    }
+
     /// Accepts no more, lets requests finish for at most `grace`, then ends all that is left and waits for the threads.
     pub fn shutdown(mut self, grace: Duration) {
         self.stop(grace);

@@ -2,7 +2,7 @@
 //! locked on their way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     /// An endpoint has failed so often in a row that the supervisor should look.
     pub(crate) alarm: Notify,
     pub(crate) phase: watch::Sender<Phase>,
+    /// Another proxy shares the addresses and takes what comes from now on.
+    pub(crate) is_succeeded: AtomicBool,
 }
 
 /// How a worker is told that an endpoint may have become free.
@@ -64,6 +66,7 @@ impl Shared {
             spans_failed: AtomicU64::new(0),
             alarm: Notify::new(),
             phase: watch::Sender::new(Phase::Running),
+            is_succeeded: AtomicBool::new(false),
         }
     }
 

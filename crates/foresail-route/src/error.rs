@@ -14,6 +14,20 @@ pub enum Error {
         /// What is accepted.
         range: &'static str,
     },
+    /// Learned state written by another version.
+    #[error("learned state is of version {found}, version {read} is read")]
+    OtherVersion {
+        /// Its version.
+        found: u32,
+        /// The version that can be read.
+        read: u32,
+    },
+    /// Learned state of another policy.
+    #[error("learned state is not that of policy {policy}")]
+    OtherPolicy {
+        /// The policy it was offered to.
+        policy: &'static str,
+    },
 }
 
 /// Refuses `value` unless `accepted`.

@@ -3,6 +3,7 @@
 //! A [`Balancer`] is handed what is known of each endpoint (a [`View`]) and 64 random bits, and names an index. Around it
 //! stand what shapes those views: [`LatencyEwma`], [`FailureRate`], [`SlowStart`] weights and [`Outliers`], which ejects
 //! endpoints that fail and lets them back; and [`RetryBudget`], which keeps retries from feeding an overload.
+//! Policies that learn by themselves are told of each answer by [`Balancer::observe`].
 //!
 //! ```
 //! use foresail_route::{Balancer, BalancerKind, Pick, View};
@@ -24,7 +25,9 @@ mod retry_budget;
 mod slow_start;
 mod view;
 
-pub use balancer::{Balancer, BalancerKind, HashKey, Pick};
+pub use balancer::{
+    ArmStats, Balancer, BalancerKind, Feedback, HashKey, LatencyPrediction, LearnMode, Pick, SavedBalancer,
+};
 pub use error::Error;
 pub use estimate::{FailureRate, LatencyEwma};
 pub use outlier::{OutlierConfig, Outliers, Sample, Standing, is_panic};

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::error::check;
 
 /// When endpoints are ejected, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutlierConfig {
     /// Failures in a row that eject, 1 to 1000; 0 never ejects for a run.
@@ -22,14 +23,14 @@ pub struct OutlierConfig {
     /// Answers in a window before its share counts, 1 to 100000.
     pub least_requests: u64,
     /// Length of a window, `1s` to `10m`.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub window: Duration,
     /// First time out, `100ms` to `1h`; it doubles with each ejection that follows before the endpoint has been sound for
     /// as long as it was out.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub base_ejection: Duration,
     /// Longest time out, at least `base_ejection`, up to `24h`.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub longest_ejection: Duration,
     /// At most this share of the endpoints is out at once, 0 to 1, rounded down.
     pub most_ejected: f64,

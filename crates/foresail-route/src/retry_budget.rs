@@ -1,12 +1,13 @@
 //! Retries may add only a share of the traffic.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::error::check;
 
 /// How many retries are allowed (Finagle's retry budget).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryBudgetConfig {
     /// Retries per request, 0 to 1: 0.1 lets retries add a tenth to the load.

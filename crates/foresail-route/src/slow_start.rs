@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::error::check;
 
 /// The weight of a young endpoint grows from `floor` to 1 over `window`, as in Envoy's slow start.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SlowStart {
     /// How long the growth takes, up to `1h`. `0s` (the default) gives a new endpoint its full weight at once, which is
     /// right where readiness probes tell the truth.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub window: Duration,
     /// Weight at the start, above 0 and at most 1.
     pub floor: f64,

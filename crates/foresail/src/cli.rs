@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    backtest, bench, completions, config, demo, explain, features, forecast, generate, man, run, simulate,
+    backtest, bench, completions, config, demo, explain, features, forecast, generate, man, run, sample_load, simulate,
 };
 use crate::demo::service;
 
@@ -21,7 +21,7 @@ enum Command {
     Demo(demo::Demo),
     /// Run the control plane beside live services
     Run(run::Run),
-    /// Check or show a configuration
+    /// Check or show a configuration, or print its schema
     Config(config::Config),
     /// Predict the next steps of a series, with intervals
     Forecast(forecast::Forecast),
@@ -44,6 +44,9 @@ enum Command {
     /// Serve as a copy of the demonstration's sample service
     #[command(hide = true)]
     SampleService(service::ServiceOptions),
+    /// Send the demonstration's load
+    #[command(hide = true)]
+    SampleLoad(sample_load::SampleLoad),
 }
 
 impl Cli {
@@ -65,6 +68,7 @@ impl Cli {
             Command::Man(command) => command.run(),
             Command::Run(command) => command.run(),
             Command::Config(command) => command.run(),
+            Command::SampleLoad(command) => command.run(),
             Command::SampleService(options) => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 runtime.block_on(service::serve(options))

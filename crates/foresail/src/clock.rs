@@ -49,9 +49,17 @@ struct Anchor {
 const SET_FORWARD: Duration = Duration::from_secs(2);
 
 impl Tempo {
-    /// The wall clock.
-    pub(crate) fn wall() -> Self {
-        Self { follows_wall: true, ..Self::paced(wall_now(), 1.0) }
+    /// The wall clock; it goes on from `last`, the last time that is remembered, where it has been set back behind that.
+    pub(crate) fn wall(last: Option<Timestamp>) -> Self {
+        let wall = wall_now();
+        let origin = last.map_or(wall, |last| wall.max(last));
+        if origin > wall + SET_FORWARD {
+            tracing::warn!(
+                "the clock was set back by {:.1} s; time goes on from where it stood",
+                origin.since(wall).as_secs_f64()
+            );
+        }
+        Self { follows_wall: true, ..Self::paced(origin, 1.0) }
     }
 
     /// A clock that stands at `origin` now and runs `speed` times as fast as the wall clock.
@@ -101,4 +109,21 @@ impl Tempo {
 pub(crate) fn wall_now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::EPOCH + since
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_clock_that_was_set_back_goes_on_from_the_last_time_remembered() {
+        let hour = Duration::from_secs(3_600);
+        let ahead = wall_now() + hour;
+        let tempo = Tempo::wall(Some(ahead));
+        let now = tempo.now();
+        assert!(now >= ahead && now.since(ahead) < hour, "{now} {ahead}");
+        assert!(tempo.now() >= now);
+        let tempo = Tempo::wall(Some(wall_now() - hour));
+        assert!(tempo.now().since(wall_now()) < hour && tempo.now() + hour > wall_now());
+    }
 }

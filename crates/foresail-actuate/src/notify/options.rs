@@ -2,28 +2,29 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use foresail_core::humane;
 
 /// When a receiver is told what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NotifierOptions {
     /// How long the first alert of a group waits for others. Default 10 s.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub group_wait: Duration,
     /// Least time between two messages about a group, when there is something new. Default 5 min.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub group_interval: Duration,
     /// How often it is repeated while nothing changes. Default 4 h.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub resend_interval: Duration,
     /// Wait after the first failure; doubled with each, half of it at random. Default 1 s.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub backoff: Duration,
     /// Longest wait after a failure, unless the receiver asks for a longer one. Default 5 min.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub longest_backoff: Duration,
     /// Attempts before a message is given up, until the next change or repetition; at least 1. Default 10.
     pub attempts: u32,

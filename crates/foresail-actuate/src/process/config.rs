@@ -6,12 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use foresail_core::humane;
 
 /// Copies of a command, kept alive on this machine.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessConfig {
     /// Program and arguments. In the arguments, `{port}`, `{id}` and `{workers}` stand for the copy's own.
@@ -43,13 +44,13 @@ pub struct ProcessConfig {
     #[serde(default)]
     pub readiness: Readiness,
     /// A copy not ready after this long is killed and counts as a failed start; 100ms to 1h.
-    #[serde(default = "start_timeout", with = "humane")]
+    #[serde(default = "start_timeout", with = "humane::Text")]
     pub start_timeout: Duration,
     /// From leaving the endpoints to SIGTERM, for requests on their way to it; at most 10m.
-    #[serde(default = "drain", with = "humane")]
+    #[serde(default = "drain", with = "humane::Text")]
     pub drain: Duration,
     /// From SIGTERM to SIGKILL; at most 1h.
-    #[serde(default = "grace", with = "humane")]
+    #[serde(default = "grace", with = "humane::Text")]
     pub grace: Duration,
     /// Pauses between starts of a copy that keeps ending.
     #[serde(default)]
@@ -75,7 +76,7 @@ pub struct ProcessConfig {
 }
 
 /// Ports `first` to `last`, both included, 1024 or above.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PortRange {
     /// The lowest.
@@ -85,31 +86,31 @@ pub struct PortRange {
 }
 
 /// When a copy may be sent traffic.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Readiness {
     /// What is asked of it.
     pub probe: Probe,
     /// Time between probes of a copy that is not ready or has just failed one, 10ms to 10m.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub interval: Duration,
     /// Time between probes of a ready copy, 10ms to 10m.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub ready_interval: Duration,
     /// A probe unanswered after this long has failed; 10ms to 10m.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub timeout: Duration,
     /// Failed probes in a row after which a ready copy gets no more traffic, 1 to 100. Where that would leave fewer than
     /// half of the copies wanted, the cause is taken to be a common one (overload) and they keep their traffic.
     pub unready_after: u32,
     /// A copy that fails its probe for this long is killed and started again, one copy in such a time; `0s` for never,
     /// at most 1h.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub hang_timeout: Duration,
 }
 
 /// What is asked of a copy to learn whether it is ready.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Probe {
     /// An HTTP GET, answered with a status from 200 to 399.
@@ -122,24 +123,24 @@ pub enum Probe {
 }
 
 /// Pauses between starts of a copy that keeps ending: `initial`, then twice as long each time, up to `max`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backoff {
     /// The first pause, 10ms to 1h.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub initial: Duration,
     /// The longest pause, at least `initial` and at most 1d (24h).
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub max: Duration,
     /// A copy ready for this long has forgotten its failures, and is started again at once if it ends; at most 24h.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub stable_after: Duration,
     /// Failures in a row after which a copy is given up until the next order; never if absent, at least 1.
     pub give_up_after: Option<u32>,
 }
 
 /// What a copy may use. Set right after its start; what it starts itself inherits them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResourceLimits {
     /// Address space, bytes, at least 1 MiB.
@@ -151,7 +152,7 @@ pub struct ResourceLimits {
 }
 
 /// How a copy is given another size: its number of workers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resize {
     /// Workers of a copy of size 1, at least 1. A copy of size `s` has `base_workers × s`, rounded, and at least one.
@@ -165,7 +166,7 @@ pub struct Resize {
 }
 
 /// How running copies learn of another size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ResizeBy {
     /// They are replaced one at a time, a new one being ready before an old one goes.
@@ -180,7 +181,7 @@ pub enum ResizeBy {
 }
 
 /// A signal that services use for "read your settings again".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResizeSignal {
     /// SIGHUP.
@@ -192,18 +193,18 @@ pub enum ResizeSignal {
 }
 
 /// How a copy is told to warm its caches: an HTTP POST with `share=` in its query, the share of the working set to load.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Warm {
     /// Path, beginning with a slash.
     pub path: String,
     /// How long one copy may take, 10ms to 1h.
-    #[serde(default = "warm_timeout", with = "humane")]
+    #[serde(default = "warm_timeout", with = "humane::Text")]
     pub timeout: Duration,
 }
 
 /// What an orderly end of Foresail does with the copies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnExit {
     /// They are stopped.
@@ -214,7 +215,7 @@ pub enum OnExit {
 }
 
 /// What becomes of the copies when Foresail is killed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnCrash {
     /// They go on, to be adopted: a service outlives its autoscaler.
@@ -225,7 +226,7 @@ pub enum OnCrash {
 }
 
 /// Where the output of copies goes: a file a copy, with one older generation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Logs {
     /// Folder; `logs` in the service's folder if absent.

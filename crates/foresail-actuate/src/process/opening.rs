@@ -130,6 +130,9 @@ fn open(mut config: ProcessConfig) -> Result<Opened, Error> {
     for record in &mut survivors {
         record.ready_since = record.ready_since.map(|since| since.min(now));
     }
+    // The last order may not have been saved, on a full disk for one: what serves goes on until an order says otherwise.
+    let serving = survivors.iter().filter(|record| !record.stopping).count();
+    state.desired = state.desired.max(u32::try_from(serving).unwrap_or(u32::MAX));
     if config.resize.is_none() {
         state.size = 1.0;
     }

@@ -55,6 +55,31 @@ async fn copies_that_a_crash_kept_out_of_the_state_are_found_by_their_mark() {
 }
 
 #[tokio::test]
+async fn copies_of_an_order_that_could_not_be_saved_are_kept_until_the_next() {
+    let folder = folder();
+    let mut config = service(folder.path());
+    config.initial = 1;
+    let fleet = start(&config).await;
+    ready(&fleet, 1).await;
+    let path = config.folder.join("state.json");
+    let saved = std::fs::read(&path).unwrap();
+    scale(&fleet, 1, 3).await;
+    ready(&fleet, 3).await;
+    let before = pids(&fleet.observe().await.unwrap());
+    fleet.detach().await.unwrap();
+    std::fs::write(&path, saved).unwrap();
+
+    let fleet = start(&config).await;
+    ready(&fleet, 3).await;
+    let seen = fleet.observe().await.unwrap();
+    assert_eq!((pids(&seen), seen.replicas.desired), (before.clone(), Replicas(3)));
+    scale(&fleet, 2, 1).await;
+    gone(&before[1..]).await;
+    fleet.shutdown().await.unwrap();
+    gone(&before).await;
+}
+
+#[tokio::test]
 async fn copies_that_ended_meanwhile_are_started_anew_and_other_processes_left_alone() {
     let folder = folder();
     let mut config = service(folder.path());

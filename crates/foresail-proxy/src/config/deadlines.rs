@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check_duration;
@@ -9,37 +10,37 @@ use crate::Error;
 use crate::error::check;
 
 /// How long each part of a request may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Deadlines {
     /// From a connection's first byte or a request's first byte to the end of the head, `100ms` to `10m`; then 408. Also
     /// bounds the TLS handshake and the PROXY header.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub header: Duration,
     /// A connection without a request, `100ms` to `1h`.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub idle: Duration,
     /// A client that sends or takes less than `least_rate` over this time while we wait for it is cut off, `100ms` to
     /// `10m`. An endpoint that sends nothing of its answer for this long is given up, too.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub stall: Duration,
     /// Bytes a second over `stall`, 1 to 1000000.
     pub least_rate: u64,
     /// Connecting to an endpoint, TLS included, `10ms` to `1m`; then another is tried, or 504.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub connect: Duration,
     /// From sending a request, body included, to the head of its answer, `10ms` to `1h`; then 504.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub first_byte: Duration,
     /// A request from its head to the last byte of its answer, `10ms` to `24h`; then 504, or a cut if the answer has
     /// begun.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub total: Duration,
     /// Keeping an unused upstream connection, `100ms` to `1h`; should be less than the endpoints' own limit.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub upstream_idle: Duration,
     /// A tunnel (WebSocket) over which nothing passes, `1s` to `24h`.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub tunnel_idle: Duration,
 }
 

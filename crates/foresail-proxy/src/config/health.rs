@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use foresail_route::{OutlierConfig, SlowStart};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check_duration;
@@ -10,7 +11,7 @@ use crate::Error;
 use crate::error::check;
 
 /// Health of endpoints, as their answers show it and as probes find it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HealthConfig {
     /// Ejection of endpoints whose answers fail (5xx, broken or late connections).
@@ -22,16 +23,16 @@ pub struct HealthConfig {
 }
 
 /// A probe asks every endpoint for a path now and then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ActiveCheck {
     /// What is asked for; begins with `/`.
     pub path: String,
     /// Time between probes, `100ms` to `1h`.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub interval: Duration,
     /// How long an answer may take, `10ms` to `1m`.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub timeout: Duration,
     /// Answers below 400 in a row that make an endpoint healthy, 1 to 100.
     pub healthy_after: u32,

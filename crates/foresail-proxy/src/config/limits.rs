@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check_duration;
@@ -9,7 +10,7 @@ use crate::Error;
 use crate::error::check;
 
 /// What a client may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Bytes of a request's head, 1024 to 262144; more is answered 431.
@@ -58,7 +59,7 @@ impl Limits {
 }
 
 /// How much reaches the endpoints at once, and how long the rest waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admission {
     /// Requests in flight at one endpoint; 0 (the default) is no limit.
@@ -66,7 +67,7 @@ pub struct Admission {
     /// Requests that may wait for an endpoint, all workers together, 0 to 1000000; more are answered 503.
     pub queue: usize,
     /// How long one may wait, `0s` to `10m`; then it is answered 503.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub queue_time: Duration,
 }
 

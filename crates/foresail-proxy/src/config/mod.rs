@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use foresail_route::{BalancerKind, RetryBudgetConfig};
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use deadlines::Deadlines;
@@ -23,7 +24,7 @@ use crate::Error;
 use crate::error::check;
 
 /// Everything a proxy needs to know besides its endpoints.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProxyConfig {
     /// Where to listen; at least one. Default: a free port of the loopback address.
@@ -42,6 +43,7 @@ pub struct ProxyConfig {
     /// What keeps a sick endpoint out.
     pub health: HealthConfig,
     /// Peers whose `X-Forwarded-*`, `X-Request-Id` and PROXY headers are believed, as networks such as `10.0.0.0/8`.
+    #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// A line per request, if wanted.
     pub access_log: Option<AccessLog>,
@@ -50,7 +52,7 @@ pub struct ProxyConfig {
     /// How much is let in at once.
     pub admission: Admission,
     /// A request that takes longer than this, to its last byte, is counted late; `1ms` to `1h`, default `250ms`.
-    #[serde(with = "foresail_core::humane")]
+    #[serde(with = "foresail_core::humane::Text")]
     pub late_after: Duration,
 }
 
@@ -99,7 +101,7 @@ impl ProxyConfig {
 
 /// Second attempts for requests that may be repeated: idempotent methods without a body. A request of which nothing was
 /// sent (the connection was refused or already gone) is repeated whatever its method.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryConfig {
     /// Attempts after the first, 0 to 10, never twice at one endpoint while another is there.
@@ -125,7 +127,7 @@ impl RetryConfig {
 
 /// Where and how requests are logged. Lines are written by a thread of their own; when it falls behind, lines are dropped
 /// and counted rather than requests delayed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccessLog {
     /// The file lines are appended to. It is opened again when it has been moved away.
@@ -149,7 +151,7 @@ impl AccessLog {
 }
 
 /// How a line of the access log looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// An object a line.

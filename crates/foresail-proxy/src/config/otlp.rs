@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use foresail_http::Endpoint;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check_duration;
@@ -22,7 +23,7 @@ const OURS: [&str; 7] =
 /// With it every request that has arrived gets a span, in the trace that its `traceparent` names or in a new one, and the
 /// endpoint is told that span as its parent. A caller's decision to record a trace or not is kept, whoever the caller is.
 /// Queries are not exported, for they may hold secrets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OtlpConfig {
     /// The collector, such as `http://127.0.0.1:4318`; spans go to `v1/traces` below it.
@@ -40,14 +41,14 @@ pub struct OtlpConfig {
     #[serde(default)]
     pub authorities: Option<PathBuf>,
     /// Most time for one delivery, `100ms` to `1m`, default `10s`.
-    #[serde(default = "timeout", with = "foresail_core::humane")]
+    #[serde(default = "timeout", with = "foresail_core::humane::Text")]
     pub timeout: Duration,
     /// For how long the delivery of a batch is tried again while the collector is away or busy, `0s` to `10m`, default
     /// `30s`.
-    #[serde(default = "retry_for", with = "foresail_core::humane")]
+    #[serde(default = "retry_for", with = "foresail_core::humane::Text")]
     pub retry_for: Duration,
     /// How long a span may wait for others to go with it, `10ms` to `1m`, default `1s`.
-    #[serde(default = "delay", with = "foresail_core::humane")]
+    #[serde(default = "delay", with = "foresail_core::humane::Text")]
     pub delay: Duration,
     /// Spans in one delivery, 1 to 10000, default 512.
     #[serde(default = "batch")]
@@ -58,8 +59,8 @@ pub struct OtlpConfig {
 }
 
 /// The value of a header: a text, or `{ file = "/path" }` where it is secret. A file is read when the proxy starts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum HeaderText {
     /// As it stands.
     Plain(String),

@@ -369,7 +369,7 @@ impl State {
                 ended: None,
                 text: "shop-5 answers every third request with an error".to_owned(),
                 action: "It gets no requests now. Look at its log, or stop it so that it is started anew.".to_owned(),
-                context: Vec::new(),
+                context: vec![("failed_percent".to_owned(), 33.4), ("times_seen".to_owned(), 2.0)],
             },
             AlertView {
                 kind: "unexpected_spike".to_owned(),

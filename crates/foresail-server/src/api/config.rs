@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::plane::Role;
@@ -13,7 +14,7 @@ use crate::Error;
 const TOKEN_LENGTH: usize = 16;
 
 /// The `[server]` section.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
     /// Address and port; port 0 takes a free one. Anything but loopback needs `tokens` and `tls`.
@@ -44,7 +45,7 @@ impl Default for ServerConfig {
 }
 
 /// A bearer token: given here or in a file of its own.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenConfig {
     /// Who holds it; stands in the audit trail. 1 to 64 characters.
@@ -67,8 +68,9 @@ impl fmt::Debug for TokenConfig {
 }
 
 /// Files for TLS, both PEM.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ServerTlsConfig")]
 pub struct TlsConfig {
     /// The certificate chain, the server's own first.
     pub cert: PathBuf,

@@ -4,6 +4,7 @@ import { capital, card, chip, h, put, say, toast } from "./dom.js";
 import { follow, get, hooks, of } from "./api.js";
 import { askToken } from "./dialogs.js";
 import { answerButtons } from "./pending.js";
+import { SEVERITIES, alertText } from "./alerts.js";
 import { clear, repaint } from "./charts.js";
 import { clock, number, plural, span } from "./format.js";
 
@@ -63,7 +64,7 @@ function banner(view) {
   // The page of decisions shows what is pending itself.
   const pending = view.mode === "recommend" && state.page !== "decisions" ? view.pending : null;
   const holding = view.alerts.filter((a) => !a.ended);
-  const key = JSON.stringify([view.mode, view.paused, view.killed, view.overridden, pending && pending.id, holding.map((a) => a.kind + a.time), view.champion_decides, view.speed]);
+  const key = JSON.stringify([view.mode, view.paused, view.killed, view.overridden, pending && pending.id, holding.map((a) => a.kind + a.severity + a.time), view.champion_decides, view.speed]);
   put($("banner"), key, () => {
     const tones = { act: "good", recommend: "note", observe: "plain" };
     const means = { act: "orders are carried out", recommend: "orders wait for approval", observe: "nothing is ordered" };
@@ -76,7 +77,8 @@ function banner(view) {
       view.paused && notice("warn", `Orders ${{ both: "", up: "that add replicas ", down: "that remove replicas " }[view.paused[1]]}are paused until ${clock(view.paused[0], view.time)}.`, h("a", { href: "#/settings" }, "Settings")),
       view.overridden && notice("warn", `Set by hand to ${plural(view.overridden[1], "replica")} until ${clock(view.overridden[0], view.time)}.`, h("a", { href: "#/settings" }, "Settings")),
       pending && notice("note", `Recommended: ${plural(pending.desired, "replica")} (${pending.reason}).`, answerButtons(view)),
-      ...holding.map((a) => notice("warn", `${capital(a.text)}. ${capital(a.action)}.`, h("span", { class: "quiet-text" }, "since " + clock(a.time, view.time)))),
+      ...holding.map((a) => notice(SEVERITIES[a.severity] || "warn", [chip(capital(a.severity), SEVERITIES[a.severity]), ` ${alertText(a)}`],
+        h("span", {}, h("span", { class: "quiet-text" }, `since ${clock(a.time, view.time)} `), a.context.length > 0 && h("a", { href: "#/journal" }, "Figures")))),
     ];
     return [line, ...notices];
   });

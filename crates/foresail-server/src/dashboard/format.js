@@ -60,3 +60,14 @@ export const DRIVERS = {
 };
 
 export const plural = (count, one, many) => `${number(count)} ${count === 1 ? one : many || one + "s"}`;
+
+/** Percentage points between two shares, with their sign. */
+export const points = (share) => (share >= 0.0005 ? "+" : "") + number(100 * share, 1);
+
+const UNITS = [["_percent_per_h", "%/h"], ["_mb_per_h", "MB/h"], ["_percent", "%"], ["_rps", "rps"], ["_ms", "ms"], ["_mb", "MB"], ["_h", "h"], ["_s", "s"]];
+
+/** A figure under the name that the API gives it, unit last (`load_rps`): what it is, and how much. */
+export function figureOf([name, value]) {
+  const [suffix, unit] = UNITS.find(([end]) => name.endsWith(end)) || ["", ""];
+  return [name.slice(0, name.length - suffix.length).replaceAll("_", " "), number(value) + (unit && "\u202f" + unit)];
+}

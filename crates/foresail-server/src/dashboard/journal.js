@@ -1,11 +1,13 @@
-// The record: every decision with all it was made from, and every word of an operator.
+// The record: alerts, every decision with all it was made from, and every word of an operator.
 
-import { capital, card, h, table, toast } from "./dom.js";
+import { capital, card, h, put, table, toast } from "./dom.js";
+import { alertList } from "./alerts.js";
 import { get, of } from "./api.js";
 import { DRIVERS, clock, number } from "./format.js";
 
 export function mount(root, context) {
-  const view = context.view;
+  let view = context.view;
+  const alerts = h("div");
   const list = h("div");
   const audit = h("div");
   let before = null;
@@ -13,6 +15,7 @@ export function mount(root, context) {
   const older = h("button", { type: "button", onclick: () => turn(false) }, "Older");
   const first = h("button", { type: "button", onclick: () => turn(true) }, "Newest");
   root.replaceChildren(
+    card("Alerts", h("p", { class: "quiet-text" }, "What holds and what has held lately, newest first."), alerts),
     card("Audit trail", h("p", { class: "quiet-text" }, "Who asked for what, and what came of it, newest first."), audit),
     card("Decisions", h("p", { class: "quiet-text" }, "Every tick, newest first. Open one for everything it was made from."), list, h("div", { class: "buttons" }, first, older)));
 
@@ -46,9 +49,14 @@ export function mount(root, context) {
     toast(problem.message, "bad");
   }
 
+  const update = (newer) => {
+    view = newer;
+    put(alerts, JSON.stringify(view.alerts), () => alertList(view));
+  };
+  update(view);
   turn(true);
   trail();
-  return { update() {} };
+  return { update };
 }
 
 function words(word) {

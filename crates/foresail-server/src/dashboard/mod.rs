@@ -44,6 +44,7 @@ pub(crate) fn files() -> Vec<File> {
         file("/assets/dom.js", SCRIPT, include_str!("dom.js")),
         file("/assets/format.js", SCRIPT, include_str!("format.js")),
         file("/assets/charts.js", SCRIPT, include_str!("charts.js")),
+        file("/assets/alerts.js", SCRIPT, include_str!("alerts.js")),
         file("/assets/dialogs.js", SCRIPT, include_str!("dialogs.js")),
         file("/assets/pending.js", SCRIPT, include_str!("pending.js")),
         file("/assets/overview.js", SCRIPT, include_str!("overview.js")),

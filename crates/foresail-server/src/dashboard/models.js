@@ -1,17 +1,22 @@
-// The league of models: who leads, how well each does, and how that changed.
+// The league of models: who leads, how well each does, and how that changed; and whether what was done turned out as predicted.
 
-import { card, chip, figure, h, put, table } from "./dom.js";
+import { card, chip, figure, h, put, say, table } from "./dom.js";
 import { draw } from "./charts.js";
-import { clock, ms, number, percent, span } from "./format.js";
+import { clock, ms, number, percent, plural, points, span } from "./format.js";
 
 export function mount(root, context) {
   let view = context.view;
   const board = h("div");
   const error = figure("Error over time", "mean absolute error at the horizon, requests a second", null);
   const coverage = figure("Coverage over time", "share of what came within the 90 % interval", null);
+  const after = figure("Predicted against actual", "when the replicas of an action were due, UTC", () => outcomeTable());
+  const verdict = h("p");
   const trials = h("div");
   const capacity = h("div");
   root.replaceChildren(card("Leaderboard", board), h("section", { class: "card", "aria-label": "Error and coverage" }, error.node, coverage.node),
+    card("Utilisation after actions",
+      h("p", { class: "quiet-text" }, "Load at arrival over what the ready replicas can do, as it was predicted when replicas were ordered and as it came."),
+      verdict, after.node),
     h("div", { class: "split" }, card("Champion and challengers", trials), card("What was learned", capacity)));
 
   function paint() {
@@ -34,8 +39,37 @@ export function mount(root, context) {
     }
   }
 
+  function utilisation() {
+    const u = view.utilisation;
+    after.node.hidden = u.outcomes.length === 0;
+    if (!u.outcomes.length) return say(verdict, "No action has been compared yet: the first is once the replicas it ordered are due.");
+    const lean = Math.abs(u.mean_error) < 0.005 ? "as predicted" : u.mean_error > 0 ? "higher than predicted" : "lower than predicted";
+    const told = `${plural(u.compared, "action")} compared. Over the last ${u.outcomes.length} the mean error is ${points(u.mean_error)} points (${lean}), its mean size ${number(100 * u.mean_absolute_error, 1)} points.`;
+    say(verdict, told);
+    after.describe(told);
+    const x = u.outcomes.map(([, due]) => ms(due));
+    const mark = (name, pick, more) => ({ x, y: u.outcomes.map((o) => o[pick]), name, mode: "lines+markers", hovertemplate: "%{y:.0%}", ...more });
+    draw(after.chart, (c) => ({
+      data: [
+        mark("predicted", 2, { line: { color: c.s1, width: 1, dash: "dash" }, marker: { color: c.s1, size: 8, symbol: "circle-open" } }),
+        mark("actual", 3, { line: { color: c.s0, width: 1.4 }, marker: { color: c.s0, size: 6 } }),
+      ],
+      layout: { height: 220, yaxis: { tickformat: ".0%" } },
+    }));
+    after.fill();
+  }
+
+  function outcomeTable() {
+    const rows = [...view.utilisation.outcomes].reverse().map(([id, due, predicted, actual]) =>
+      [`#${id}`, clock(due, view.time), percent(predicted), percent(actual), points(actual - predicted)]);
+    return table("Utilisation after actions, newest first", [["decision"], ["due"], ["predicted", "n"], ["actual", "n"], ["error, points", "n"]], rows);
+  }
+
   const update = (newer) => {
+    // Drawing takes its time, so it is done where something has come.
+    const fresh = view === newer || view.utilisation.compared !== newer.utilisation.compared;
     view = newer;
+    if (fresh) utilisation();
     put(board, JSON.stringify(view.models.map((m) => [m.name, m.scored, m.fitted, m.mae])), () => {
       paint();
       return table("Models, best first",

@@ -1,13 +1,13 @@
-//! `foresail config`: a configuration checked or shown.
+//! `foresail config`: a configuration checked or shown, and the schema of all of them.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::live::config::Config as File;
+use crate::live::config::{Config as File, schema};
 use crate::output::print;
 
-/// Check or show a configuration.
+/// Check or show a configuration, or print its schema.
 #[derive(Args, Debug)]
 pub(crate) struct Config {
     #[command(subcommand)]
@@ -20,6 +20,8 @@ enum Action {
     Check(Where),
     /// Print a file with every default filled in
     Show(Where),
+    /// Print the JSON Schema of configurations, by which editors complete and check them
+    Schema,
 }
 
 #[derive(Args, Debug)]
@@ -38,6 +40,7 @@ impl Config {
                 print(&format!("{} is valid; services: {}\n", at.file.display(), names.join(", ")))
             }
             Action::Show(at) => print(&toml::to_string_pretty(&File::read(&at.file)?)?),
+            Action::Schema => print(&format!("{}\n", serde_json::to_string_pretty(&schema())?)),
         }
     }
 }

@@ -11,5 +11,6 @@ pub(crate) mod forecast;
 pub(crate) mod generate;
 pub(crate) mod man;
 pub(crate) mod run;
+pub(crate) mod sample_load;
 pub(crate) mod simulate;
 pub(crate) mod tour;

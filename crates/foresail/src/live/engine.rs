@@ -302,7 +302,7 @@ impl Engine {
     }
 
     fn learn_capacity(&mut self, now: Timestamp, observation: &Observation, window: Option<&Window>) {
-        let (Some(window), true) = (window, self.options.learn_capacity) else { return };
+        let Some(window) = window.filter(|w| self.options.learn_capacity && w.tells_of_capacity()) else { return };
         let speed = self.options.tempo.speed();
         self.learner.observe(&CapacityWindow {
             replicas: (observation.replicas.ready.as_f64() + f64::from(self.make_up) - window.impaired).max(0.0),
@@ -399,6 +399,9 @@ impl Engine {
     fn write(&mut self, entry: &Entry) {
         if let Err(error) = self.journal.append(entry) {
             tracing::error!("{}: the journal cannot be written: {error}", self.options.name);
+            // A number that is not in the journal is given again: the journal goes on without a gap when it can, and a
+            // target's fence is never ahead of what a restart begins with.
+            self.options.brain.number_from(self.journal.next_id());
         }
         if let Entry::Decided { record } | Entry::Urged { record } = entry {
             let mut recent = self.handle.recent.lock().unwrap_or_else(PoisonError::into_inner);

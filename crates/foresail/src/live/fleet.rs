@@ -5,19 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use foresail_proxy::Proxy;
 use foresail_server::api::Server;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::config::Config;
 use super::keeper::Keeper;
 use super::notices::Notices;
 use super::plane::Plane;
-use super::service::{House, Live};
+use super::service::{House, Live, drain};
 use crate::clock::wall_now;
 use crate::output::note;
 
+/// Tenths of a second that another run may take to let go of what it gave up.
+const LETTING_GO: u32 = 100;
 /// How often days that are over are looked for.
 const ARCHIVE: Duration = Duration::from_secs(3_600);
 
@@ -35,23 +38,41 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Starts everything that is configured.
+    /// Starts everything that is configured; `takes_over` if another run served the addresses until now.
     ///
     /// # Errors
     /// If a part cannot be started, naming it.
-    pub(crate) async fn start(config: Config) -> anyhow::Result<Self> {
+    pub(crate) async fn start(config: Config, takes_over: bool) -> anyhow::Result<Self> {
+        Self::around(config, takes_over, BTreeMap::new()).await
+    }
+
+    /// Takes back what was given up, for nobody took it.
+    ///
+    /// # Errors
+    /// As [`Fleet::start`].
+    pub(crate) async fn take_back(given: Given) -> anyhow::Result<Self> {
+        Self::around(given.config, false, given.serving).await
+    }
+
+    async fn around(
+        config: Config,
+        takes_over: bool,
+        mut serving: BTreeMap<String, Arc<Proxy>>,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&config.data).with_context(|| format!("cannot create {}", config.data.display()))?;
-        let keeper = Keeper::open(&config.data, config.retain)?;
+        let keeper = keeper(&config, takes_over).await?;
         let (stop, stopped) = watch::channel(false);
         let (changed, seen) = watch::channel(0);
-        let house = House { data: config.data.clone(), keeper, notices: Notices::default(), changed };
+        let notices = Notices::default();
+        let house = House { data: config.data.clone(), keeper, notices, changed, takes_over };
         let plane = Arc::new(Plane::new(seen));
         let server = Server::bind(&config.server, Arc::clone(&plane) as Arc<_>).await?;
         let url = server.url();
         let tellers = house.notices.point_at(&config.notify, &url, &house.keeper, &stopped)?;
         let mut services = BTreeMap::new();
         for (name, service) in &config.service {
-            let live = Live::start(&house, name, service).await.with_context(|| format!("service {name}"))?;
+            let live = Live::start(&house, name, service, serving.remove(name)).await;
+            let live = live.with_context(|| format!("service {name}"))?;
             services.insert(name.clone(), live);
         }
         let tasks = vec![
@@ -79,10 +100,10 @@ impl Fleet {
         let mut reloaded: Vec<&Live> = Vec::new();
         for (name, service) in &config.service {
             let Some(live) = self.services.get(name) else { continue };
-            if let Err(error) = live.reload_proxy(service) {
+            if let Err(error) = live.reload_proxy(&self.house, service) {
                 for live in reloaded {
                     // It was in force a moment ago.
-                    let _ = live.reload_proxy(live.config());
+                    let _ = live.reload_proxy(&self.house, live.config());
                 }
                 return Err(error);
             }
@@ -108,7 +129,7 @@ impl Fleet {
                 }
                 continue;
             }
-            match Live::start(&self.house, name, service).await {
+            match Live::start(&self.house, name, service, None).await {
                 Ok(live) => {
                     live.announce();
                     self.services.insert(name.clone(), live);
@@ -132,10 +153,18 @@ impl Fleet {
         for live in self.services.into_values() {
             live.end().await;
         }
-        for task in self.tasks.into_iter().chain(self.tellers) {
-            // A task that panicked has said so.
-            let _ = task.await;
+        ended(self.tasks.into_iter().chain(self.tellers)).await;
+    }
+
+    /// Ends everything but what serves, and leaves the copies: another run may take the data folder now.
+    pub(crate) async fn give_up(self) -> Given {
+        self.stop.send_replace(true);
+        let mut serving = BTreeMap::new();
+        for (name, live) in self.services {
+            serving.extend(live.give_up().await.map(|proxy| (name, proxy)));
         }
+        ended(self.tasks.into_iter().chain(self.tellers)).await;
+        Given { config: self.config, serving }
     }
 
     /// Shows the services that there are.
@@ -143,6 +172,42 @@ impl Fleet {
         let seen =
             self.services.iter().map(|(name, live)| (name.clone(), live.handle().clone(), live.config().late_fraction));
         self.plane.show(seen)
+    }
+}
+
+/// The stores; a run that gives them up may take a moment to let go.
+async fn keeper(config: &Config, takes_over: bool) -> anyhow::Result<Keeper> {
+    for _ in 0..if takes_over { LETTING_GO } else { 0 } {
+        if let Ok(keeper) = Keeper::open(&config.data, config.retain) {
+            return Ok(keeper);
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    Keeper::open(&config.data, config.retain)
+}
+
+/// What still serves after a fleet was given up.
+pub(crate) struct Given {
+    config: Config,
+    serving: BTreeMap<String, Arc<Proxy>>,
+}
+
+impl Given {
+    /// Another run serves the addresses by now: the last requests here finish.
+    pub(crate) async fn leave(self) {
+        let drains = self
+            .serving
+            .into_iter()
+            .map(|(name, proxy)| tokio::spawn(async move { drain(&name, proxy, Proxy::hand_over).await }));
+        ended(drains.collect::<Vec<_>>()).await;
+    }
+}
+
+/// Waits for tasks that were told to end.
+async fn ended(tasks: impl IntoIterator<Item = JoinHandle<()>>) {
+    for task in tasks {
+        // One that panicked has said so.
+        let _ = task.await;
     }
 }
 

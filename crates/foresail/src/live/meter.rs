@@ -29,6 +29,8 @@ pub(super) struct Window {
     pub(super) typical_s: Option<f64>,
     /// Replicas' worth of work that endpoints do not do: those out of rotation count whole, slow ones by their slowness.
     pub(super) impaired: f64,
+    /// Endpoints that were out of rotation for some of it.
+    pub(super) out: usize,
     /// By endpoint.
     pub(super) endpoints: BTreeMap<String, EndpointWindow>,
 }
@@ -49,12 +51,22 @@ impl Window {
     pub(super) fn arrivals_rps(&self) -> Option<f64> {
         (self.seconds > 0.0).then(|| self.arrivals as f64 / self.seconds)
     }
+
+    /// Whether what was served says what a replica can do: not while endpoints come and go, for then nobody knows how many
+    /// served, and not while many requests fail, which takes next to no time.
+    pub(super) fn tells_of_capacity(&self) -> bool {
+        let answered = (self.completed + self.errors) as f64;
+        self.out == 0 && self.errors as f64 <= FEW_ERRORS * answered
+    }
 }
 
 /// An endpoint is slow from this multiple of the typical latency on.
 const SLOW: f64 = 2.0;
 /// Answers in a window below which an endpoint's latency says nothing.
 const LEAST_ANSWERS: u64 = 5;
+
+/// Share of the answers up to which errors are few.
+const FEW_ERRORS: f64 = 0.02;
 
 /// The window between two looks, `seconds` of the wall clock apart.
 pub(super) fn window(before: &ProxyStats, now: &ProxyStats, seconds: f64) -> Window {
@@ -83,6 +95,12 @@ pub(super) fn window(before: &ProxyStats, now: &ProxyStats, seconds: f64) -> Win
         }
     };
     let impaired = seen.iter().map(idle).sum();
+    let is_out = |state| matches!(state, EndpointState::Ejected { .. } | EndpointState::Unhealthy);
+    let was_out = |endpoint: &EndpointStats| {
+        let earlier = before.endpoints.iter().find(|b| b.id == endpoint.id);
+        earlier.is_some_and(|b| is_out(b.state) || b.ejections != endpoint.ejections)
+    };
+    let out = now.endpoints.iter().filter(|e| is_out(e.state) || was_out(e)).count();
     let share = |picks: u64| if all_picks > 0 { picks as f64 / all_picks as f64 } else { 0.0 };
     Window {
         seconds,
@@ -95,6 +113,7 @@ pub(super) fn window(before: &ProxyStats, now: &ProxyStats, seconds: f64) -> Win
         p99_ms: latency.quantile(0.99),
         typical_s: typical_ms.map(|ms| ms / 1_000.0),
         impaired,
+        out,
         endpoints: seen
             .iter()
             .map(|(e, (picks, latency))| {
@@ -155,6 +174,39 @@ mod tests {
                 35.. => assert!(sure.is_some_and(|rps| (200.0..300.0).contains(&rps)), "{look}: {sure:?}"),
                 _ => {}
             }
+        }
+    }
+
+    /// Two endpoints; the second is out of rotation at the second look, or was in between.
+    #[test]
+    fn a_window_with_an_endpoint_out_or_with_many_errors_tells_nothing_of_capacity() {
+        let endpoint = |id: &str, state, ejections| EndpointStats {
+            id: id.to_owned(),
+            address: ([127, 0, 0, 1], 80).into(),
+            picks: 0,
+            completed: 0,
+            failed: 0,
+            in_flight: 0,
+            latency_ewma_ms: 0.0,
+            latency: Histogram::default(),
+            state,
+            ejections,
+        };
+        let stats = |completed, failed, second| ProxyStats {
+            completed,
+            failed,
+            endpoints: vec![endpoint("1", EndpointState::Healthy, 0), second],
+            ..ProxyStats::default()
+        };
+        let before = stats(0, 0, endpoint("2", EndpointState::Healthy, 0));
+        for (failed, state, ejections, tells) in [
+            (1, EndpointState::Healthy, 0, true),
+            (10, EndpointState::Healthy, 0, false),
+            (0, EndpointState::Unhealthy, 0, false),
+            (0, EndpointState::Healthy, 1, false),
+        ] {
+            let window = window(&before, &stats(100, failed, endpoint("2", state, ejections)), 1.0);
+            assert_eq!(window.tells_of_capacity(), tells, "{failed} {state:?} {ejections}");
         }
     }
 }

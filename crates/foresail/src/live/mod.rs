@@ -17,6 +17,7 @@ mod notices;
 mod past;
 mod plane;
 mod service;
+mod succession;
 mod view;
 mod wiring;
 
@@ -27,4 +28,5 @@ pub(crate) use keeper::Keeper;
 pub(crate) use league::LeagueOptions;
 pub(crate) use notices::Notices;
 pub(crate) use plane::Plane;
+pub(crate) use succession::{Door, Predecessor};
 pub(crate) use wiring::{follow, rehearse, signalled};

@@ -85,8 +85,11 @@ impl ControlPlane for Plane {
         let history = shown.handle.points.lock().unwrap_or_else(PoisonError::into_inner);
         let range = history.partition_point(|p| p.time < from)..history.partition_point(|p| p.time < to);
         let every = range.len().div_ceil(most.max(1)).max(1);
-        let skip = range.len().saturating_sub(1) % every; // the newest is always there
-        history.range(range).skip(skip).step_by(every).copied().collect()
+        let points: Vec<HistoryPoint> = history.range(range).copied().collect();
+        // Whole chunks from the newest on, so that the newest point is always there.
+        let mut thinned: Vec<HistoryPoint> = points.rchunks(every).filter_map(merged).collect();
+        thinned.reverse();
+        thinned
     }
 
     async fn decisions(
@@ -204,6 +207,18 @@ impl Handle {
     }
 }
 
+/// Several points as one, at the time of the last: counts add up, the worst latency stays, the rest is the last one's.
+fn merged(points: &[HistoryPoint]) -> Option<HistoryPoint> {
+    let worst = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
+    points.iter().copied().reduce(|sum, point| HistoryPoint {
+        late: sum.late + point.late,
+        requests: sum.requests + point.requests,
+        saturated: sum.saturated || point.saturated,
+        p99_ms: worst(sum.p99_ms, point.p99_ms),
+        ..point
+    })
+}
+
 fn in_use(view: &ServiceView) -> f64 {
     if view.capacity.in_use { view.capacity.learned_rps } else { view.capacity.prior_rps }
 }
@@ -232,4 +247,29 @@ pub(super) fn command(word: &Word, now: Timestamp) -> Result<Command, String> {
         Word::Withdraw { label } => Command::Withdraw { label: label.clone() },
         _ => return Err("this is not understood here".to_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_that_are_thinned_lose_no_request() {
+        let point = |i: u32| HistoryPoint {
+            time: Timestamp::from_secs(i64::from(i)),
+            load_rps: Some(f64::from(i)),
+            saturated: i == 1,
+            ready: i,
+            desired: i,
+            baseline: i,
+            late: u64::from(i),
+            requests: 10,
+            p99_ms: (i != 2).then_some(f64::from(10 - i)),
+        };
+        let points: Vec<HistoryPoint> = (0..4).map(point).collect();
+        let all = merged(&points).unwrap();
+        assert_eq!((all.time, all.ready, all.late, all.requests), (Timestamp::from_secs(3), 3, 6, 40));
+        assert!(all.saturated && all.p99_ms == Some(10.0));
+        assert_eq!(merged(&[]), None);
+    }
 }

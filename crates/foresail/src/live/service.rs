@@ -8,7 +8,7 @@ use anyhow::Context;
 use foresail_actuate::Actuator;
 use foresail_actuate::process::ProcessActuator;
 use foresail_core::{Sample, TimeZone};
-use foresail_proxy::Proxy;
+use foresail_proxy::{Endpoint, Proxy, ProxyConfig};
 use foresail_scale::CapacityLearner;
 use foresail_scale::controller::{Controller, ControllerState, Entry};
 use foresail_scale::discrepancy::{Discrepancies, DiscrepancyOptions, DiscrepancyState};
@@ -16,6 +16,7 @@ use foresail_scale::policies::{PolicyOptions, build};
 use foresail_server::api::plane::{Actor, Role, Word};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::brain::{Brain, controller_options};
 use super::config::ServiceConfig;
@@ -29,6 +30,8 @@ use super::wiring::{endpoint, follow, rehearse};
 use crate::clock::Tempo;
 use crate::output::note;
 
+/// How long copies that another run left may take to be known as ready.
+const ADOPTION: Duration = Duration::from_secs(10);
 /// Time for requests on their way when a service ends.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -42,6 +45,8 @@ pub(super) struct House {
     pub(super) keeper: Keeper,
     pub(super) notices: Notices,
     pub(super) changed: watch::Sender<u64>,
+    /// Whether another run served these addresses until now.
+    pub(super) takes_over: bool,
 }
 
 /// A service that runs.
@@ -72,16 +77,34 @@ impl Turning {
 }
 
 impl Live {
-    /// Starts everything.
+    /// Starts everything: around `serving`, a data plane that serves already, where there is one; sharing its addresses
+    /// with the one of the run before, if this run takes over.
     ///
     /// # Errors
     /// If a part cannot be started.
-    pub(super) async fn start(house: &House, name: &str, config: &ServiceConfig) -> anyhow::Result<Self> {
-        let fixed = config.endpoints.iter().map(|address| endpoint(address, *address)).collect();
-        let proxy = config.proxy.clone().map(|proxy| Proxy::start(proxy, fixed)).transpose()?.map(Arc::new);
+    pub(super) async fn start(
+        house: &House,
+        name: &str,
+        config: &ServiceConfig,
+        serving: Option<Arc<Proxy>>,
+    ) -> anyhow::Result<Self> {
         let actuator = match &config.process {
             Some(process) => Some(Arc::new(ProcessActuator::start(process.clone()).await?)),
             None => None,
+        };
+        let mut known: Vec<Endpoint> = config.endpoints.iter().map(|address| endpoint(address, *address)).collect();
+        if let (true, Some(actuator)) = (house.takes_over, &actuator) {
+            // Clients come at once: those copies that serve already have to be known.
+            let mut copies = actuator.endpoints();
+            let ready = timeout(ADOPTION, copies.wait_for(|copies| !copies.is_empty())).await;
+            if let Ok(Ok(ready)) = ready {
+                known = ready.iter().map(|copy| endpoint(&copy.id, copy.address)).collect();
+            }
+        }
+        let proxy = match (serving, &config.proxy) {
+            (Some(serving), _) => Some(serving),
+            (None, Some(proxy)) => Some(Arc::new(Proxy::start(settings(house, proxy), known)?)),
+            (None, None) => None,
         };
         let following = actuator.as_ref().zip(proxy.as_ref());
         let following =
@@ -113,12 +136,12 @@ impl Live {
     ///
     /// # Errors
     /// If they cannot be used without a restart; nothing has changed then.
-    pub(super) fn reload_proxy(&self, config: &ServiceConfig) -> anyhow::Result<()> {
+    pub(super) fn reload_proxy(&self, house: &House, config: &ServiceConfig) -> anyhow::Result<()> {
         anyhow::ensure!(config.process == self.config.process, "service.{}.process needs a restart", self.name);
         anyhow::ensure!(config.endpoints == self.config.endpoints, "service.{}.endpoints needs a restart", self.name);
         match (&self.proxy, &config.proxy) {
-            (Some(proxy), Some(settings)) => {
-                proxy.reload(settings.clone()).with_context(|| format!("service.{}.proxy", self.name))
+            (Some(proxy), Some(wanted)) => {
+                proxy.reload(settings(house, wanted)).with_context(|| format!("service.{}.proxy", self.name))
             }
             (None, None) => Ok(()),
             _ => anyhow::bail!("service.{}.proxy needs a restart", self.name),
@@ -162,19 +185,9 @@ impl Live {
 
     /// Ends the loop, drains the proxy, and ends the copies as configured.
     pub(super) async fn end(mut self) {
-        if let Some(turning) = self.turning.take() {
-            turning.end().await;
-        }
-        if let Some(following) = &self.following {
-            following.abort();
-        }
-        if let Some(following) = self.following.take() {
-            // It was aborted.
-            let _ = following.await;
-        }
-        if let Some(proxy) = self.proxy.and_then(|proxy| Arc::try_unwrap(proxy).ok()) {
-            // A thread that panicked has said so.
-            let _ = tokio::task::spawn_blocking(move || proxy.shutdown(GRACE)).await;
+        self.rest().await;
+        if let Some(proxy) = self.proxy {
+            drain(&self.name, proxy, Proxy::shutdown).await;
         }
         if let Some(actuator) = self.actuator
             && let Err(error) = actuator.close().await
@@ -182,6 +195,44 @@ impl Live {
             note(&format!("{}: its copies were not ended: {error}", self.name));
         }
     }
+
+    /// Ends the loop and leaves the copies; what serves goes on serving those it knows.
+    pub(super) async fn give_up(mut self) -> Option<Arc<Proxy>> {
+        self.rest().await;
+        if let Some(actuator) = self.actuator
+            && let Err(error) = actuator.detach().await
+        {
+            note(&format!("{}: its copies were not left: {error}", self.name));
+        }
+        self.proxy
+    }
+
+    async fn rest(&mut self) {
+        if let Some(turning) = self.turning.take() {
+            turning.end().await;
+        }
+        if let Some(following) = self.following.take() {
+            following.abort();
+            // It was aborted.
+            let _ = following.await;
+        }
+    }
+}
+
+/// Lets the proxy of the service `name` finish what it has, `by` the way given.
+pub(super) async fn drain(name: &str, proxy: Arc<Proxy>, by: fn(Proxy, Duration)) {
+    match Arc::try_unwrap(proxy) {
+        // A thread that panicked has said so.
+        Ok(proxy) => drop(tokio::task::spawn_blocking(move || by(proxy, GRACE)).await),
+        Err(_) => tracing::error!("{name}: its proxy is still held by somebody, and ends without a grace"),
+    }
+}
+
+/// The proxy's settings: a run that takes over shares addresses with the one before.
+fn settings(house: &House, proxy: &ProxyConfig) -> ProxyConfig {
+    let mut settings = proxy.clone();
+    settings.listen.iter_mut().for_each(|listen| listen.share |= house.takes_over);
+    settings
 }
 
 /// What a loop turns around, and the loop before it.
@@ -193,7 +244,8 @@ struct Parts {
 
 /// Starts a loop from what is kept of the service.
 async fn turn(house: &House, name: &str, config: &ServiceConfig, parts: Parts) -> anyhow::Result<(Handle, Turning)> {
-    let tempo = Tempo::wall();
+    let kept = house.keeper.restore::<ControllerState>(name, "controller")?;
+    let tempo = Tempo::wall(kept.as_ref().map(|(_, time)| *time));
     let (service, limits, zone) = (config.service()?, config.limits(), config.zone()?);
     let feed = match &config.prometheus {
         Some(prometheus) => Some(Feed {
@@ -224,7 +276,7 @@ async fn turn(house: &House, name: &str, config: &ServiceConfig, parts: Parts) -
     let mut options = controller_options(service, config.guardrails(), config.mode, config.late_fraction);
     options.staleness.scrape = config.tick;
     let journal = house.data.join(format!("{name}.journal.jsonl"));
-    let controller = match house.keeper.restore::<ControllerState>(name, "controller")? {
+    let controller = match kept {
         Some((state, _)) => {
             let mut controller = Controller::restore(options, champion, baseline, state)?;
             // Operators' words that were journalled and not yet saved when the last run ended. A decision is made anew.

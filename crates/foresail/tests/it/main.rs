@@ -2,6 +2,7 @@
 
 mod backtest;
 mod calls;
+mod config;
 mod demo;
 mod features;
 mod forecast;

@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::Context;
 use foresail_core::humane;
 use foresail_http::{Auth, ClientOptions, Secret};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Credentials stand in files of their own, which are read when the program starts and when it reloads.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ClientConfig {
     /// File with a bearer token.
@@ -22,7 +23,7 @@ pub(crate) struct ClientConfig {
     /// Certificates (PEM) of authorities to trust beside the public ones.
     pub(crate) ca_file: Option<PathBuf>,
     /// Most time for one request, 100ms to 5m.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub(crate) timeout: Duration,
 }
 

@@ -2,6 +2,7 @@
 
 mod client;
 mod notify;
+mod schema;
 mod service;
 mod source;
 
@@ -12,16 +13,19 @@ use std::time::Duration;
 
 use foresail_core::humane;
 use foresail_server::api::ServerConfig;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::notify::ReceiverConfig;
+pub(crate) use self::schema::schema;
 pub(crate) use self::service::ServiceConfig;
 pub(crate) use self::source::HistoryConfig;
 use crate::failure::usage;
 
 /// Everything that is configured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "foresail.toml")]
 pub(crate) struct Config {
     /// Folder for journals and state; relative to the configuration file.
     #[serde(default = "data")]
@@ -30,13 +34,14 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) server: ServerConfig,
     /// How long samples are kept (as Parquet, by the day), 1d to 3650d.
-    #[serde(default = "retain", with = "humane")]
+    #[serde(default = "retain", with = "humane::Text")]
     pub(crate) retain: Duration,
     /// Who is told of alerts.
     #[serde(default)]
     pub(crate) notify: Vec<ReceiverConfig>,
     /// Services by name (letters, digits, `-`, `_`, `.`).
     #[serde(default)]
+    #[schemars(extend("minProperties" = 1, "propertyNames" = { "pattern": "^[A-Za-z0-9_.-]{1,63}$" }))]
     pub(crate) service: BTreeMap<String, ServiceConfig>,
 }
 

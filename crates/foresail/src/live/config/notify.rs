@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use foresail_actuate::notify::{Alertmanager, AlertmanagerOptions, NotifierOptions, Sender, Webhook, WebhookOptions};
 use foresail_http::Endpoint;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::{ClientConfig, secret};
 
 /// A receiver of alerts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ReceiverConfig {
     /// Each message is posted as JSON.

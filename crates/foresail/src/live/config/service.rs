@@ -10,12 +10,13 @@ use foresail_proxy::ProxyConfig;
 use foresail_scale::Service;
 use foresail_scale::planner::{Budget, DownRules, Guardrails, Surge};
 use foresail_scale::policies::{PolicyOptions, build};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::source::{HistoryConfig, PrometheusConfig};
 
 /// One service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ServiceConfig {
     /// `observe`, `recommend` or `act`.
@@ -28,24 +29,27 @@ pub(crate) struct ServiceConfig {
     #[serde(default = "baseline")]
     pub(crate) baseline: String,
     /// Time between two decisions, 100ms to 10m.
-    #[serde(default = "tick", with = "humane")]
+    #[serde(default = "tick", with = "humane::Text")]
     pub(crate) tick: Duration,
     /// Share of requests that may be late, above 0 and below 1.
     #[serde(default = "late_fraction")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub(crate) late_fraction: f64,
     /// Wait for a free worker after which a request is late.
-    #[serde(default = "late_after", with = "humane")]
+    #[serde(default = "late_after", with = "humane::Text")]
     pub(crate) late_after: Duration,
     /// How long a client waits before it gives up.
-    #[serde(default = "client_timeout", with = "humane")]
+    #[serde(default = "client_timeout", with = "humane::Text")]
     pub(crate) client_timeout: Duration,
     /// Requests a second that one replica can serve, above 0: where learning begins.
+    #[schemars(range(min = 0.0))]
     pub(crate) capacity_rps: f64,
     /// Requests that one replica works on at a time, 1 to 1024.
     #[serde(default = "workers")]
+    #[schemars(range(min = 1, max = 1024))]
     pub(crate) workers: u32,
     /// Time from an order to a replica that serves, until some have been measured.
-    #[serde(default = "startup", with = "humane")]
+    #[serde(default = "startup", with = "humane::Text")]
     pub(crate) startup: Duration,
     /// Learn the capacity from what is served.
     #[serde(default = "yes")]
@@ -57,6 +61,7 @@ pub(crate) struct ServiceConfig {
     #[serde(default = "one")]
     pub(crate) min: u32,
     /// Most replicas, at least `min`.
+    #[schemars(range(min = 1, max = 10_000))]
     pub(crate) max: u32,
     /// Zone of the calendar.
     #[serde(default = "utc")]
@@ -82,25 +87,28 @@ pub(crate) struct ServiceConfig {
 }
 
 /// Brakes of a service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct GuardrailsConfig {
     /// Replicas that may always be started at once.
     pub(crate) surge_least: u32,
     /// Share of what there is that may be started at once, at least 0.
+    #[schemars(range(min = 0.0))]
     pub(crate) surge_share: f64,
     /// Time in which that much may be started.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub(crate) surge_period: Duration,
     /// For how long the need must have stayed lower before anything is removed.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub(crate) down_hold: Duration,
     /// Share of what there is that may be removed in a period, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub(crate) down_share: f64,
     /// Time in which that much may be removed.
-    #[serde(with = "humane")]
+    #[serde(with = "humane::Text")]
     pub(crate) down_period: Duration,
     /// Changes of at most this share are left alone, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub(crate) hysteresis: f64,
     /// Replica-hours a day that may be spent beyond what is needed at once.
     pub(crate) replica_hours_per_day: Option<f64>,

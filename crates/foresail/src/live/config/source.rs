@@ -6,12 +6,13 @@ use std::time::Duration;
 use foresail_core::humane;
 use foresail_http::Endpoint;
 use foresail_ingest::{PrometheusHttp, PrometheusOptions};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::ClientConfig;
 
 /// A running Prometheus (or what speaks its protocol), asked and never written to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PrometheusConfig {
     /// Its address, up to what comes before `/api/v1`.
@@ -19,10 +20,10 @@ pub(crate) struct PrometheusConfig {
     /// Gives one series: requests a second, as `sum(rate(http_requests_total{service="web"}[1m]))` does.
     pub(crate) query: String,
     /// Younger samples are not asked for, since some may still be on their way; 0s to 10m.
-    #[serde(default = "delay", with = "humane")]
+    #[serde(default = "delay", with = "humane::Text")]
     pub(crate) delay: Duration,
     /// How much of the past is asked for at the start; 0s to 90d.
-    #[serde(default = "backfill", with = "humane")]
+    #[serde(default = "backfill", with = "humane::Text")]
     pub(crate) backfill: Duration,
     /// As whom and how patiently it is asked.
     #[serde(default)]
@@ -30,7 +31,7 @@ pub(crate) struct PrometheusConfig {
 }
 
 /// Past load in a file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HistoryConfig {
     /// CSV, Parquet or saved Prometheus JSON, as `foresail forecast` reads it.
@@ -38,7 +39,7 @@ pub(crate) struct HistoryConfig {
     /// Its column of requests.
     pub(crate) value: String,
     /// Time that the values count: `1s` where they are a second, `1m` where they are a minute.
-    #[serde(default = "second", with = "humane")]
+    #[serde(default = "second", with = "humane::Text")]
     pub(crate) per: Duration,
 }
 
