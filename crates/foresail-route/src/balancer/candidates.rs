@@ -3,7 +3,7 @@
 use crate::{Endpoints, View};
 
 /// Sets up to this size are looked at whole, so that the draw is uniform over what is available.
-const SMALL: usize = 64;
+pub(super) const SMALL: usize = 64;
 
 /// One step of SplitMix64 (Steele, Lea and Flood 2014), to get more random words out of one.
 pub(super) fn next(state: &mut u64) -> u64 {
@@ -46,6 +46,38 @@ pub(super) fn least_of(
         }
     }
     best.map(|(index, _)| index)
+}
+
+/// The index of the greatest value among `choices` available endpoints drawn at random; of equals the first drawn. `value`
+/// is given the endpoint and a stream of random words of its own.
+pub(super) fn greatest_of(
+    endpoints: &dyn Endpoints,
+    random: u64,
+    choices: usize,
+    mut value: impl FnMut(usize, &View, &mut u64) -> f64,
+) -> Option<usize> {
+    let mut drawn = [0; SMALL];
+    let count = draw(endpoints, random, choices.min(SMALL), &mut drawn);
+    let mut state = random ^ 0x5851_f42d_4c95_7f2d;
+    let mut best: Option<(usize, f64)> = None;
+    for &index in &drawn[..count] {
+        let index = index as usize;
+        let value = value(index, &endpoints.view(index), &mut state);
+        if best.is_none_or(|(_, greatest)| value > greatest) {
+            best = Some((index, value));
+        }
+    }
+    best.map(|(index, _)| index)
+}
+
+/// The indices of all that may be picked.
+pub(super) fn available(endpoints: &dyn Endpoints) -> Vec<usize> {
+    (0..endpoints.count()).filter(|&index| endpoints.is_available(index)).collect()
+}
+
+/// Uniform on [0, 1).
+pub(super) fn uniform(state: &mut u64) -> f64 {
+    (next(state) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// Fills `drawn` with up to `choices` distinct available endpoints in random order and tells how many.

@@ -1,25 +1,39 @@
 //! The balancer trait and its policies, a file each.
 
+mod arms;
 mod candidates;
+mod contextual;
+mod epsilon_greedy;
+mod feedback;
+mod history;
 mod least_request;
 mod peak_ewma;
+mod propensity;
 mod random;
 mod ring_hash;
 mod round_robin;
+mod saved;
+mod thompson;
+mod ucb;
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::check;
 use crate::{Endpoints, Error};
+
+pub use feedback::{ArmStats, Feedback, LatencyPrediction};
+pub use saved::SavedBalancer;
 
 /// What a pick may depend on besides the endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pick {
     /// 64 uniform bits.
     pub random: u64,
-    /// Hash of what ties a request to an endpoint; used by the ring alone, which falls back on `random`.
+    /// Hash of what a request has in common with others, by the policy's [`BalancerKind::hash_key`]: what ties it to an
+    /// endpoint of the ring, which falls back on `random`, or its context, which may be unknown.
     pub hash: Option<u64>,
 }
 
@@ -32,10 +46,39 @@ pub trait Balancer: Send {
     fn latency_decay(&self) -> Duration {
         Duration::from_secs(10)
     }
+
+    /// Learns how a request went. The policies that judge by the views alone need not be told.
+    fn observe(&mut self, _feedback: &Feedback) {}
+
+    /// The probability, over `pick.random`, with which [`pick`](Self::pick) names `index` as things stand: asked right
+    /// beside a pick, with the same views, it is that pick's propensity, for off-policy estimates. `None` if the policy
+    /// cannot tell, or does not know of an endpoint there. Beyond 64 endpoints of which many are out of rotation it is
+    /// approximate. Sampling policies take tens of microseconds: ask for a share of the picks.
+    fn propensity(&mut self, _endpoints: &dyn Endpoints, _pick: Pick, _index: usize) -> Option<f64> {
+        None
+    }
+
+    /// What has been learned of each endpoint of the last pick; empty for a policy that learns nothing.
+    fn arms(&self) -> Vec<ArmStats> {
+        Vec::new()
+    }
+
+    /// All that has been learned; `None` for a policy that learns nothing.
+    fn save(&self) -> Option<SavedBalancer> {
+        None
+    }
+
+    /// Goes on from what was saved by the same policy; endpoints are found again by their keys.
+    ///
+    /// # Errors
+    /// [`Error::OtherVersion`], or [`Error::OtherPolicy`] if this policy did not write it.
+    fn restore(&mut self, _saved: SavedBalancer) -> Result<(), Error> {
+        Err(Error::OtherPolicy { policy: "that learns nothing" })
+    }
 }
 
 /// The policies and their settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "policy", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum BalancerKind {
@@ -57,10 +100,10 @@ pub enum BalancerKind {
         #[serde(default = "two")]
         choices: usize,
         /// How fast latency is forgotten, `100ms` to `10m`.
-        #[serde(default = "ten_seconds", with = "foresail_core::humane")]
+        #[serde(default = "ten_seconds", with = "foresail_core::humane::Text")]
         decay: Duration,
         /// What one failed answer costs, `0s` to `1m`.
-        #[serde(default = "one_second", with = "foresail_core::humane")]
+        #[serde(default = "one_second", with = "foresail_core::humane::Text")]
         failure_cost: Duration,
     },
     /// The same key meets the same endpoint as long as the set allows (consistent hashing).
@@ -75,10 +118,99 @@ pub enum BalancerKind {
         /// What ties requests together.
         key: HashKey,
     },
+    /// At random by learned weights, with a share of exploration. Answers queues later than `peak_ewma`, which is the
+    /// better choice under load; as published it overloads slow endpoints.
+    EpsilonGreedy {
+        /// As published, or repaired.
+        #[serde(default)]
+        mode: LearnMode,
+        /// The share of picks that explores, 0 to 1; when repaired, it shrinks from there as answers come in.
+        #[serde(default = "tenth")]
+        epsilon: f64,
+        /// How fast a weight follows the score, 0.001 to 1.
+        #[serde(default = "tenth")]
+        alpha: f64,
+        /// The latency that earns half of the score for latency, `1ms` to `10m`.
+        #[serde(default = "hundred_ms", with = "foresail_core::humane::Text")]
+        target: Duration,
+        /// Answers remembered per endpoint, 10 to 5000.
+        #[serde(default = "thousand")]
+        history: usize,
+        /// How long an answer counts, `1s` to `1h`.
+        #[serde(default = "five_minutes", with = "foresail_core::humane::Text")]
+        window: Duration,
+    },
+    /// The greatest draw from the posteriors of answering well and in time (Thompson sampling). Where all but the failing
+    /// endpoints are slower than the threshold it runs into the failures: set the threshold by what the fleet can do.
+    Thompson {
+        /// As published, or repaired.
+        #[serde(default)]
+        mode: LearnMode,
+        /// A success is answered within it, `1ms` to `10m`.
+        #[serde(default = "hundred_ms", with = "foresail_core::humane::Text")]
+        threshold: Duration,
+        /// How fast counts fade when repaired, `1s` to `1h`.
+        #[serde(default = "half_minute", with = "foresail_core::humane::Text")]
+        memory: Duration,
+        /// How many endpoints are drawn when repaired, 1 to 64. With two, a pair of bad ones is met too often for their
+        /// capacity.
+        #[serde(default = "five")]
+        choices: usize,
+    },
+    /// The greatest upper confidence bound of the reward 1 / (1 + latency / target), 0 for a failure.
+    Ucb {
+        /// UCB1 as published, which herds under load, or discounted and mindful of what is in flight.
+        #[serde(default)]
+        mode: LearnMode,
+        /// The factor under the root of the bound, 0 to 10; 2 is UCB1's.
+        #[serde(default = "exploration")]
+        exploration: f64,
+        /// The latency that earns half of the reward, `1ms` to `10m`.
+        #[serde(default = "hundred_ms", with = "foresail_core::humane::Text")]
+        target: Duration,
+        /// How fast rewards fade when repaired, `1s` to `1h`.
+        #[serde(default = "half_minute", with = "foresail_core::humane::Text")]
+        memory: Duration,
+        /// How many endpoints are looked at, 1 to 64.
+        #[serde(default = "sixteen")]
+        choices: usize,
+    },
+    /// Thompson sampling for each context apart, such as a client's kind, with contexts drawn together while they are
+    /// little known; always discounted and mindful of what is in flight.
+    Contextual {
+        /// What names the context; requests without one are judged by all contexts together.
+        key: HashKey,
+        /// A success is answered within it, `1ms` to `10m`.
+        #[serde(default = "hundred_ms", with = "foresail_core::humane::Text")]
+        threshold: Duration,
+        /// How fast counts fade, `1s` to `1h`.
+        #[serde(default = "half_minute", with = "foresail_core::humane::Text")]
+        memory: Duration,
+        /// How many endpoints are drawn, 1 to 64.
+        #[serde(default = "five")]
+        choices: usize,
+        /// How many answers the other contexts are worth at most, 0 to 10000.
+        #[serde(default = "pooling")]
+        pooling: f64,
+        /// Contexts kept apart, 1 to 256; a further one is judged by all together until one of them has faded.
+        #[serde(default = "sixty_four")]
+        contexts: usize,
+    },
 }
 
-/// What a ring hashes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether a published algorithm runs as it is written, or with what its measured weaknesses ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LearnMode {
+    /// As it is written, weaknesses included.
+    Faithful,
+    /// Repaired.
+    #[default]
+    Fixed,
+}
+
+/// What of a request a ring or a context hashes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HashKey {
@@ -110,6 +242,71 @@ fn one_second() -> Duration {
     Duration::from_secs(1)
 }
 
+fn five() -> usize {
+    5
+}
+
+fn sixteen() -> usize {
+    16
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+
+fn exploration() -> f64 {
+    2.0
+}
+
+fn pooling() -> f64 {
+    20.0
+}
+
+fn thousand() -> usize {
+    1000
+}
+
+fn sixty_four() -> usize {
+    64
+}
+
+fn hundred_ms() -> Duration {
+    Duration::from_millis(100)
+}
+
+fn half_minute() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn five_minutes() -> Duration {
+    Duration::from_secs(300)
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn check_choices(choices: usize) -> Result<(), Error> {
+    check((1..=64).contains(&choices), "balancer.choices", choices, "1 to 64")
+}
+
+/// For what latencies are compared with.
+fn check_latency(key: &'static str, value: Duration) -> Result<(), Error> {
+    let accepted = (Duration::from_millis(1)..=Duration::from_secs(600)).contains(&value);
+    check(accepted, key, format!("{value:?}"), "1ms to 10m")
+}
+
+/// For how long something is remembered.
+fn check_memory(key: &'static str, value: Duration) -> Result<(), Error> {
+    let accepted = (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&value);
+    check(accepted, key, format!("{value:?}"), "1s to 1h")
+}
+
+fn check_key(key: &HashKey) -> Result<(), Error> {
+    let named = !matches!(key, HashKey::Header(name) if name.is_empty());
+    check(named, "balancer.key.header", "empty", "the name of a header")
+}
+
 impl Default for BalancerKind {
     fn default() -> Self {
         Self::PeakEwma { choices: two(), decay: ten_seconds(), failure_cost: one_second() }
@@ -127,6 +324,56 @@ impl BalancerKind {
                 Box::new(peak_ewma::PeakEwma { choices, decay, failure_cost_ms: failure_cost.as_secs_f64() * 1000.0 })
             }
             Self::RingHash { points, bounded_load, .. } => Box::new(ring_hash::RingHash::new(points, bounded_load)),
+            Self::EpsilonGreedy { mode, epsilon, alpha, target, history, window } => {
+                Box::new(epsilon_greedy::EpsilonGreedy {
+                    mode,
+                    epsilon,
+                    alpha,
+                    target_ms: ms(target),
+                    history,
+                    window_ms: u64::try_from(window.as_millis()).unwrap_or(u64::MAX),
+                    learned: epsilon_greedy::Learned::new(),
+                    probabilities: Vec::new(),
+                })
+            }
+            Self::Thompson { mode, threshold, memory, choices } => Box::new(thompson::Thompson {
+                mode,
+                threshold_ms: ms(threshold),
+                memory,
+                choices,
+                arms: arms::Arms::new(),
+                forgetting: arms::Forgetting::default(),
+            }),
+            Self::Ucb { mode, exploration, target, memory, choices } => Box::new(ucb::Ucb {
+                mode,
+                exploration,
+                target_ms: ms(target),
+                memory,
+                choices,
+                arms: arms::Arms::new(),
+                forgetting: arms::Forgetting::default(),
+                total: None,
+            }),
+            Self::Contextual { threshold, memory, choices, pooling, contexts, .. } => {
+                Box::new(contextual::Contextual {
+                    threshold_ms: ms(threshold),
+                    memory,
+                    choices,
+                    pooling,
+                    most_contexts: contexts,
+                    arms: arms::Arms::new(),
+                    contexts: Vec::new(),
+                    forgetting: arms::Forgetting::default(),
+                })
+            }
+        }
+    }
+
+    /// What of a request makes a pick's [`hash`](Pick::hash); `None` for a policy that does not ask.
+    pub fn hash_key(&self) -> Option<&HashKey> {
+        match self {
+            Self::RingHash { key, .. } | Self::Contextual { key, .. } => Some(key),
+            _ => None,
         }
     }
 
@@ -146,8 +393,33 @@ impl BalancerKind {
             Self::RingHash { points, bounded_load, key } => {
                 check((1..=4096).contains(points), "balancer.points", points, "1 to 4096")?;
                 check((1.05..=10.0).contains(bounded_load), "balancer.bounded_load", bounded_load, "1.05 to 10")?;
-                let named = !matches!(key, HashKey::Header(name) if name.is_empty());
-                check(named, "balancer.key.header", "empty", "the name of a header")
+                check_key(key)
+            }
+            Self::EpsilonGreedy { epsilon, alpha, target, history, window, .. } => {
+                check((0.0..=1.0).contains(epsilon), "balancer.epsilon", epsilon, "0 to 1")?;
+                check((0.001..=1.0).contains(alpha), "balancer.alpha", alpha, "0.001 to 1")?;
+                check_latency("balancer.target", *target)?;
+                check((10..=5000).contains(history), "balancer.history", history, "10 to 5000")?;
+                check_memory("balancer.window", *window)
+            }
+            Self::Thompson { threshold, memory, choices, .. } => {
+                check_latency("balancer.threshold", *threshold)?;
+                check_memory("balancer.memory", *memory)?;
+                check_choices(*choices)
+            }
+            Self::Ucb { exploration, target, memory, choices, .. } => {
+                check((0.0..=10.0).contains(exploration), "balancer.exploration", exploration, "0 to 10")?;
+                check_latency("balancer.target", *target)?;
+                check_memory("balancer.memory", *memory)?;
+                check_choices(*choices)
+            }
+            Self::Contextual { key, threshold, memory, choices, pooling, contexts } => {
+                check_key(key)?;
+                check_latency("balancer.threshold", *threshold)?;
+                check_memory("balancer.memory", *memory)?;
+                check_choices(*choices)?;
+                check((0.0..=10_000.0).contains(pooling), "balancer.pooling", pooling, "0 to 10000")?;
+                check((1..=256).contains(contexts), "balancer.contexts", contexts, "1 to 256")
             }
         }
     }
@@ -169,7 +441,42 @@ mod tests {
             BalancerKind::default(),
             BalancerKind::PeakEwma { choices: 64, decay: ten_seconds(), failure_cost: one_second() },
             BalancerKind::RingHash { points: 160, bounded_load: 1.25, key: HashKey::Path },
+            read(r#"{"policy":"epsilon_greedy"}"#),
+            read(r#"{"policy":"epsilon_greedy","mode":"faithful"}"#),
+            read(r#"{"policy":"thompson"}"#),
+            read(r#"{"policy":"thompson","mode":"faithful"}"#),
+            read(r#"{"policy":"ucb"}"#),
+            read(r#"{"policy":"ucb","mode":"faithful"}"#),
+            read(r#"{"policy":"contextual","key":"path"}"#),
         ]
+    }
+
+    fn read(text: &str) -> BalancerKind {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn learners_check_their_ranges() {
+        for kind in kinds() {
+            assert!(kind.check().is_ok(), "{kind:?}");
+        }
+        for text in [
+            r#"{"policy":"epsilon_greedy","epsilon":1.5}"#,
+            r#"{"policy":"epsilon_greedy","alpha":0.0}"#,
+            r#"{"policy":"epsilon_greedy","history":1}"#,
+            r#"{"policy":"epsilon_greedy","window":"2h"}"#,
+            r#"{"policy":"thompson","threshold":"0s"}"#,
+            r#"{"policy":"thompson","memory":"1ms"}"#,
+            r#"{"policy":"thompson","choices":65}"#,
+            r#"{"policy":"ucb","exploration":-1.0}"#,
+            r#"{"policy":"contextual","key":{"header":""}}"#,
+            r#"{"policy":"contextual","key":"path","contexts":0}"#,
+            r#"{"policy":"contextual","key":"path","pooling":-1.0}"#,
+        ] {
+            assert!(read(text).check().is_err(), "{text}");
+        }
+        assert!(serde_json::from_str::<BalancerKind>(r#"{"policy":"thompson","epsilon":0.1}"#).is_err());
+        assert_eq!(read(r#"{"policy":"contextual","key":"path"}"#).hash_key(), Some(&HashKey::Path));
     }
 
     #[test]
