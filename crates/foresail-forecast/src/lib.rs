@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod mixer;
 pub mod models;
 pub mod registry;
+pub mod seasonality;
 
 pub use error::Error;
 pub use forecast::{Forecast, Snapshot};

@@ -20,13 +20,15 @@ use crate::guard::FittedGuarded;
 use crate::intervals::FittedCalibrated;
 use crate::mixer::{Ensemble, FittedEnsemble, MEMBERS};
 use crate::models::MODELS;
+use crate::seasonality::Detecting;
 use crate::{Error, Fitted, Forecaster, Snapshot};
 
 /// What a model is told of the series before it sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelOptions {
-    /// Seasons the load may have; a model drops those that its history does not hold twice. A day and a week unless said.
+    /// Seasons the load may have; a model drops those that its history does not hold twice. A day and a week unless said;
+    /// if empty, each fit looks for them itself ([`seasonality`](crate::seasonality)).
     pub seasons: Vec<Duration>,
     /// The columns that play a part beside the load, by name; models on features read them. The target alone unless said.
     pub columns: Option<Columns<String>>,
@@ -54,8 +56,20 @@ pub fn build(name: &str, options: &ModelOptions) -> Result<Box<dyn Forecaster>, 
         let value = format!("{season:?}");
         return Err(Error::BadParameter { parameter: "season", value, range: "above zero" });
     }
+    let known = names().into_iter().find(|known| *known == name).ok_or_else(|| unknown(name))?;
+    if options.seasons.is_empty() {
+        return Ok(Box::new(Detecting::new(known, options.clone())));
+    }
+    build_as_told(known, options)
+}
+
+/// [`build`] with the seasons taken as they are, even if there are none.
+///
+/// # Errors
+/// [`Error::NoSuchModel`].
+pub(crate) fn build_as_told(name: &str, options: &ModelOptions) -> Result<Box<dyn Forecaster>, Error> {
     if name == FittedEnsemble::MODEL {
-        let members = MEMBERS.iter().map(|member| build(member, options)).collect::<Result<_, _>>()?;
+        let members = MEMBERS.iter().map(|member| build_as_told(member, options)).collect::<Result<_, _>>()?;
         return Ok(Box::new(Ensemble::new(members, options.horizon)));
     }
     let entry = MODELS.iter().find(|entry| entry.name == name).ok_or_else(|| unknown(name))?;

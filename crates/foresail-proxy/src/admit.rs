@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use foresail_route::{Endpoints, Pick, View};
+use foresail_route::{Endpoints, Feedback, Pick, View};
 
 use crate::clock;
 use crate::pool::LocalEndpoint;
@@ -17,6 +17,7 @@ pub(crate) struct Lease {
     worker: Rc<Worker>,
     started: Instant,
     decay: Duration,
+    hash: Option<u64>,
     is_settled: bool,
 }
 
@@ -95,6 +96,7 @@ impl Worker {
                     worker: Rc::clone(self),
                     started: now,
                     decay: candidates.decay,
+                    hash,
                     is_settled: false,
                 });
             }
@@ -125,6 +127,13 @@ impl Lease {
         let first_byte_ms = now.saturating_duration_since(self.started).as_secs_f64() * 1000.0;
         let now_ms = self.worker.shared.ms_at(now);
         self.endpoint.slot.observe(Some(first_byte_ms), now_ms, self.decay);
+        self.feed_back(Some(first_byte_ms), now_ms);
+    }
+
+    /// Tells a balancer that learns what came of its pick.
+    fn feed_back(&self, latency_ms: Option<f64>, at_ms: u64) {
+        let feedback = Feedback { key: self.endpoint.slot.key, context: self.hash, latency_ms, at_ms };
+        self.worker.balancer.borrow_mut().observe(&feedback);
     }
 
     /// The endpoint failed. Counted once, whatever else goes wrong afterwards.
@@ -135,6 +144,7 @@ impl Lease {
         let slot = &self.endpoint.slot;
         slot.shard(self.worker.index).failed.increment();
         slot.observe(None, 0, self.decay);
+        self.feed_back(None, self.worker.shared.ms_at(clock::now()));
         let run = self.worker.config().health.outlier.consecutive_failures;
         if run > 0 && slot.consecutive_failures.load(Ordering::Relaxed).is_multiple_of(run) {
             self.worker.shared.alarm.notify_one();

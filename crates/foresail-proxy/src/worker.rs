@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use foresail_core::SeededRng;
-use foresail_route::{Balancer, BalancerKind, RetryBudget};
+use foresail_route::{Balancer, RetryBudget};
 use hyper::header::HeaderValue;
 use tokio::sync::Notify;
 
@@ -215,7 +215,7 @@ impl Worker {
         }
     }
 
-    /// What ties this request to an endpoint, if the balancer asks.
+    /// What ties this request to an endpoint, or is its context, if the balancer asks.
     pub(crate) fn hash(
         &self,
         config: &ProxyConfig,
@@ -223,8 +223,7 @@ impl Worker {
         parts: &hyper::http::request::Parts,
     ) -> Option<u64> {
         use foresail_route::HashKey;
-        let BalancerKind::RingHash { key, .. } = &config.balancer else { return None };
-        match key {
+        match config.balancer.hash_key()? {
             HashKey::ClientAddress => Some(crate::fleet::fnv1a(client.to_string().as_bytes())),
             HashKey::Path => Some(crate::fleet::fnv1a(parts.uri.path().as_bytes())),
             HashKey::Header(name) => parts.headers.get(name).map(|v| crate::fleet::fnv1a(v.as_bytes())),

@@ -11,6 +11,7 @@ pub(crate) mod clock;
 mod contract;
 mod direct;
 mod ets;
+pub(crate) mod gaps;
 mod holt_winters;
 mod last_value;
 mod level_shape;
@@ -24,6 +25,7 @@ mod season;
 mod seasonal_naive;
 mod seed_ensemble;
 mod smoothing;
+mod theta;
 
 pub use ets::Ets;
 pub use holt_winters::HoltWinters;
@@ -35,6 +37,7 @@ pub use random_forest::RandomForest;
 pub use ridge::Ridge;
 pub use seasonal_naive::SeasonalNaive;
 pub use seed_ensemble::SeedEnsemble;
+pub use theta::{Theta, ThetaForm};
 
 use crate::registry::ModelOptions;
 use crate::{Error, Fitted, Forecaster, Snapshot};
@@ -61,6 +64,13 @@ pub(crate) const MODELS: &[Entry] = &[
     entry::<level_shape::State>(|options| Box::new(LevelShape::new(&options.seasons))),
     entry::<holt_winters::State>(|options| Box::new(HoltWinters::new(&options.seasons))),
     entry::<ets::State>(|options| Box::new(Ets::new(&options.seasons))),
+    entry::<theta::State<theta::Standard>>(|options| Box::new(Theta::new(ThetaForm::Standard, &options.seasons))),
+    entry::<theta::State<theta::Optimized>>(|options| Box::new(Theta::new(ThetaForm::Optimized, &options.seasons))),
+    entry::<theta::State<theta::Dynamic>>(|options| Box::new(Theta::new(ThetaForm::Dynamic, &options.seasons))),
+    entry::<theta::State<theta::DynamicOptimized>>(|options| {
+        Box::new(Theta::new(ThetaForm::DynamicOptimized, &options.seasons))
+    }),
+    entry::<theta::State<theta::Auto>>(|options| Box::new(Theta::new(ThetaForm::Auto, &options.seasons))),
     entry::<ridge::State>(|options| Box::new(Ridge::new(&options.seasons, options.columns.clone()))),
     entry::<seed_ensemble::State>(|options| Box::new(SeedEnsemble::new(&options.seasons))),
     entry::<random_forest::State>(|options| Box::new(RandomForest::new(&options.seasons, options.columns.clone()))),

@@ -36,6 +36,25 @@ async fn an_endpoint_that_fails_is_ejected_and_comes_back() {
     assert!(bad.asked().len() > picks);
 }
 
+/// Nothing is ejected here: it is what came of its picks that keeps the balancer away from the dead endpoint.
+#[tokio::test]
+async fn a_balancer_that_learns_is_told_what_came_of_its_picks() {
+    let good = Upstream::start("good").await;
+    let dead = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for kind in ["thompson", "epsilon_greedy", "ucb"] {
+        let balancer: BalancerKind = serde_json::from_value(serde_json::json!({ "policy": kind })).unwrap();
+        let mut health = HealthConfig::default();
+        health.outlier.most_ejected = 0.0;
+        let proxy = start(ProxyConfig { balancer, retry: no_retries(), health, ..one_worker() }, &[&good]);
+        proxy.set_endpoints(vec![good.endpoint(), endpoint("bad", dead)]);
+        let mut failures = 0;
+        for _ in 0..200 {
+            failures += u32::from(status(&get(&proxy, "/").await) == 502);
+        }
+        assert!((1..50).contains(&failures), "{kind}: {failures} of 200, where chance alone would bring 100");
+    }
+}
+
 #[tokio::test]
 async fn five_hundreds_eject_and_all_bad_is_panic() {
     let (a, b) = (Upstream::start("a").await, Upstream::start("b").await);
