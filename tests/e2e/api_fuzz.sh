@@ -2,6 +2,7 @@
 # for minutes).
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+source "$here/lib.bash"
 bin="${XDG_CACHE_HOME:-$HOME/.cache}/foresail/e2e/venv/bin"
 
 if [ ! -x "$bin/schemathesis" ]; then
@@ -35,19 +36,10 @@ folder = "$WORK/web"
 initial = 1
 END
 
-touch "$WORK/run.log" # it is read before the shell behind the next line may have made it
 "$FORESAIL" run --config "$WORK/foresail.toml" 2>"$WORK/run.log" &
 run=$!
 trap 'kill "$run" 2>/dev/null || true; wait' EXIT
-url=""
-for _ in $(seq 300); do
-    url="$(sed -n 's/^dashboard and API: //p' "$WORK/run.log")"
-    [ -n "$url" ] && break
-    kill -0 "$run" || { cat "$WORK/run.log"; exit 1; }
-    sleep 0.1
-done
-[ -n "$url" ] || { echo "no API within 30 s"; exit 1; }
-url="${url%/}"
+url="$(said "$WORK/run.log" 'dashboard and API: ' "$run")"
 
 "$bin/python" "$here/api_roles.py" "$url" "$reader" "$operator"
 

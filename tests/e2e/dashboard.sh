@@ -1,6 +1,7 @@
 # The dashboard in a real browser, over the live demo and over a `foresail run` that waits for approval.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+source "$here/lib.bash"
 python="${XDG_CACHE_HOME:-$HOME/.cache}/foresail/e2e/venv/bin/python"
 
 if ! command -v chromium >/dev/null 2>&1 || [ ! -x "$python" ]; then
@@ -40,25 +41,14 @@ initial = 1
 END
 
 trap 'kill "${pids[@]}" 2>/dev/null || true; wait' EXIT
-touch "$WORK/demo.log" "$WORK/run.log" # they are read before the shells behind the next lines may have made them
 "$FORESAIL" demo --fast --seed 1 --peak 300 --stay --output "$WORK/demo" --listen 127.0.0.1:0 >"$WORK/demo.out" 2>"$WORK/demo.log" &
 pids=($!)
 "$FORESAIL" run --config "$WORK/foresail.toml" 2>"$WORK/run.log" &
 pids+=($!)
 
-said() { # LOG PATTERN: what follows it there, within 30 s
-    local found=""
-    for _ in $(seq 300); do
-        found="$(sed -n "s/^$2//p" "$1")"
-        [ -n "$found" ] && break
-        sleep 0.1
-    done
-    [ -n "$found" ] || { cat "$1" >&2; return 1; }
-    echo "${found%/}"
-}
-demo="$(said "$WORK/demo.log" 'dashboard: ')"
-run="$(said "$WORK/run.log" 'dashboard and API: ')"
-proxy="http://$(said "$WORK/run.log" 'web: listening on ')"
+demo="$(said "$WORK/demo.log" 'dashboard: ' "${pids[0]}")"
+run="$(said "$WORK/run.log" 'dashboard and API: ' "${pids[1]}")"
+proxy="http://$(said "$WORK/run.log" 'web: listening on ' "${pids[1]}")"
 mkdir -p "$WORK/shots"
 timeout 300 "$python" "$here/dashboard.py" "$demo" "$run" "$proxy" read-0123456789abcdef operate-0123456789abcdef "$WORK/shots"
 kill -INT "${pids[@]}"

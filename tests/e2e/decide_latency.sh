@@ -4,6 +4,7 @@
 set -euo pipefail
 if [ "${E2E_FULL:-0}" = 1 ]; then seconds=60; else seconds=6; fi
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+source "$here/lib.bash"
 
 if ! command -v python3 >/dev/null 2>&1; then
     echo "skipped: decide_latency needs python3"
@@ -38,19 +39,12 @@ folder = "$WORK/web"
 initial = 2
 END
 
-touch "$WORK/run.log" # it is read before the shell behind the next line may have made it
 "$FORESAIL" run --config "$WORK/foresail.toml" 2>"$WORK/run.log" &
 run=$!
 trap 'kill "$run" 2>/dev/null || true; wait' EXIT
-for _ in $(seq 600); do
-    front="$(sed -n 's/^web: listening on //p' "$WORK/run.log")"
-    [ -n "$front" ] && break
-    kill -0 "$run" || { cat "$WORK/run.log"; exit 1; }
-    sleep 0.1
-done
-[ -n "$front" ] || { echo "not listening within 60 s"; exit 1; }
-api="$(sed -n 's/^dashboard and API: http:..//p' "$WORK/run.log")"
-python3 "$here/decide_latency.py" "${api%/}" "$front" 500 "$seconds" 50
+front="$(said "$WORK/run.log" 'web: listening on ' "$run" 60)"
+api="$(said "$WORK/run.log" 'dashboard and API: http://' "$run")"
+python3 "$here/decide_latency.py" "$api" "$front" 500 "$seconds" 50
 
 # The same by a client in C, which waits between requests instead of keeping a schedule: 20 connections, 40 ms each.
 if command -v wrk >/dev/null 2>&1; then

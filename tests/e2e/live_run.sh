@@ -1,6 +1,7 @@
 # `foresail run` as a user has it: requests through the proxy to copies of a command, killed without warning and started
 # again, with nothing lost that was acknowledged and no copy left at the end.
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
 
 cat >"$WORK/foresail.toml" <<END
 data = "data"
@@ -32,14 +33,7 @@ begin() {
     : >"$WORK/run.log" # what it says of the run before is not to be read
     "$FORESAIL" run --config "$WORK/foresail.toml" 2>"$WORK/run.log" &
     run=$!
-    front=""
-    for _ in $(seq 300); do
-        front="$(sed -n 's/^web: listening on //p' "$WORK/run.log")"
-        [ -n "$front" ] && break
-        kill -0 "$run" 2>/dev/null || { cat "$WORK/run.log"; exit 1; }
-        sleep 0.1
-    done
-    [ -n "$front" ] || { echo "not listening within 30 s"; exit 1; }
+    front="$(said "$WORK/run.log" 'web: listening on ' "$run")"
 }
 trap 'kill -9 "$run" 2>/dev/null || true; pkill -f "^$FORESAIL sample-service.*service-time=5ms" || true' EXIT
 

@@ -3,6 +3,7 @@
 # client asks meanwhile must be answered 200 within a second.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+source "$here/lib.bash"
 
 for tool in slowhttptest python3; do
     if ! command -v "$tool" >/dev/null 2>&1; then
@@ -44,14 +45,7 @@ END
 "$FORESAIL" run --config "$WORK/foresail.toml" 2>"$WORK/run.log" &
 run=$!
 trap 'kill "$run" 2>/dev/null || true; wait' EXIT
-front=""
-for _ in $(seq 300); do
-    front="$(sed -n 's/^web: listening on //p' "$WORK/run.log")"
-    [ -n "$front" ] && break
-    kill -0 "$run" || { cat "$WORK/run.log"; exit 1; }
-    sleep 0.1
-done
-[ -n "$front" ] || { echo "not listening within 30 s"; exit 1; }
+front="$(said "$WORK/run.log" 'web: listening on ' "$run")"
 
 failed=0
 attack() { # NAME OPTIONS

@@ -16,6 +16,7 @@ use super::keeper::Keeper;
 use super::notices::Notices;
 use super::plane::Plane;
 use super::service::{House, Live, drain};
+use super::wiring::until;
 use crate::clock::wall_now;
 use crate::output::note;
 
@@ -96,7 +97,6 @@ impl Fleet {
         ensure!(config.data == self.config.data, "data needs a restart");
         ensure!(config.retain == self.config.retain, "retain needs a restart");
         ensure!(config.server == self.config.server, "server needs a restart");
-        let stays = |fleet: &Self, name: &String| fleet.services.contains_key(name);
         let mut reloaded: Vec<&Live> = Vec::new();
         for (name, service) in &config.service {
             let Some(live) = self.services.get(name) else { continue };
@@ -120,8 +120,7 @@ impl Fleet {
         let gone: Vec<String> = self.services.keys().filter(|n| !config.service.contains_key(*n)).cloned().collect();
         let mut failed = Vec::new();
         for (name, service) in &config.service {
-            if stays(self, name) {
-                let live = self.services.get_mut(name).expect("it stays");
+            if let Some(live) = self.services.get_mut(name) {
                 if live.config() != service
                     && let Err(error) = live.turn_anew(&self.house, service).await
                 {
@@ -209,12 +208,6 @@ async fn ended(tasks: impl IntoIterator<Item = JoinHandle<()>>) {
         // One that panicked has said so.
         let _ = task.await;
     }
-}
-
-/// Resolves once the watch says so.
-pub(crate) async fn until(mut stopped: watch::Receiver<bool>) {
-    // A sender that is gone has stopped too.
-    let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 /// Moves days that are over to the history.

@@ -23,10 +23,10 @@ mod wiring;
 
 pub(crate) use brain::{Bare, Brain, controller_options};
 pub(crate) use engine::{Engine, EngineOptions, Handle};
-pub(crate) use fleet::{Fleet, until};
+pub(crate) use fleet::Fleet;
 pub(crate) use keeper::Keeper;
 pub(crate) use league::LeagueOptions;
 pub(crate) use notices::Notices;
 pub(crate) use plane::Plane;
 pub(crate) use succession::{Door, Predecessor};
-pub(crate) use wiring::{follow, rehearse, signalled};
+pub(crate) use wiring::{follow, rehearse, signalled, until};

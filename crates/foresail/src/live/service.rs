@@ -26,7 +26,7 @@ use super::keeper::Keeper;
 use super::league::LeagueOptions;
 use super::notices::Notices;
 use super::past::past;
-use super::wiring::{endpoint, follow, rehearse};
+use super::wiring::{endpoint, follow, rehearse, until};
 use crate::clock::Tempo;
 use crate::output::note;
 
@@ -334,12 +334,7 @@ async fn turn(house: &House, name: &str, config: &ServiceConfig, parts: Parts) -
         policy: config.policy.clone(),
         baseline: config.baseline.clone(),
     })?;
-    let end = async move {
-        let mut stopped = stopped;
-        // A sender that is gone has stopped too.
-        let _ = stopped.wait_for(|stop| *stop).await;
-    };
-    tasks.insert(0, tokio::spawn(engine.run(end)));
+    tasks.insert(0, tokio::spawn(engine.run(until(stopped))));
     Ok((handle, Turning { stop, tasks }))
 }
 

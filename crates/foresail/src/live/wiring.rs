@@ -26,6 +26,12 @@ pub(crate) async fn follow(mut copies: watch::Receiver<Vec<ReadyCopy>>, proxy: A
     }
 }
 
+/// Resolves once the watch says so.
+pub(crate) async fn until(mut stopped: watch::Receiver<bool>) {
+    // A sender that is gone has stopped too.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
 /// Resolves at SIGINT or SIGTERM.
 ///
 /// # Errors
