@@ -167,6 +167,9 @@ class Mouse:
     def enter(self, target, text):
         target.fill(text)
 
+    def choose(self, radio):
+        radio.check()
+
 
 class Keyboard(Mouse):
     """Tab, Enter and letters alone."""
@@ -187,6 +190,15 @@ class Keyboard(Mouse):
         self.page.keyboard.press("Control+A")
         self.page.keyboard.type(text)
 
+    def choose(self, radio):
+        """Tab leads to the chosen one of a group, arrows to the others."""
+        self.reach(self.page.locator(f"input[name={radio.get_attribute('name')}]:checked"))
+        for _ in range(10):
+            if radio.is_checked():
+                return
+            self.page.keyboard.press("ArrowDown")
+        raise SystemExit(f"FAILED: no way by keyboard to {radio}")
+
 
 def answer(hand, verb, holds=None):
     """Presses a button of the dialog, which says what it is about."""
@@ -197,7 +209,7 @@ def answer(hand, verb, holds=None):
 
 
 def operate(hand, url):
-    """Pause, resume, override and its end through the dialogs; Escape leaves everything as it is."""
+    """Every word of the settings through its dialog; Escape leaves everything as it is."""
     page = hand.page
     button = lambda name: page.get_by_role("button", name=name, exact=True)
     banner = page.locator("#banner")
@@ -231,6 +243,25 @@ def operate(hand, url):
     answer(hand, "End override")
     expect(banner).not_to_contain_text("Set by hand")
     audited(page, url, ["pause", "resume", "override", "clear_override"])
+
+    show(page, "settings")
+    hand.press(button("Turn on…"))
+    answer(hand, "Turn on", "No order of any kind")
+    expect(banner).to_contain_text("The kill switch is on")
+    hand.press(button("Turn off…"))
+    answer(hand, "Turn off")
+    expect(banner).not_to_contain_text("The kill switch is on")
+    for mode in ("Recommend", "Act"):
+        hand.choose(page.get_by_role("radio", name=mode))
+        hand.press(button("Change mode…"))
+        answer(hand, f"Switch to {mode.lower()}")
+        wait_for(f"mode {mode}", lambda: ask(url, f"/api/v1/services/{view['service']}")["mode"] == mode.lower())
+    hand.enter(page.get_by_label("Name", exact=True), "Sale")
+    hand.press(button("Announce…"))
+    answer(hand, "Announce", "expected to be 1.5×")
+    hand.press(button("Withdraw…"))
+    answer(hand, "Withdraw", "called Sale")
+    audited(page, url, ["kill", "revive", "mode", "mode", "announce", "withdraw"])
 
 
 def audited(page, url, kinds, token=None, actor="loopback (operate)"):
@@ -331,7 +362,7 @@ def main():
         live(page)
         for hand in (Mouse(page), Keyboard(page)):
             operate(hand, demo)
-        done("paused, resumed, set by hand and ended by mouse and by keyboard, all audited")
+        done("paused, set by hand, killed, revived, switched, announced and withdrawn by mouse and by keyboard, all audited")
         context.close()
         all_pages(browser, demo, shots)
         recommendations(browser, run, proxy, reader, operator)

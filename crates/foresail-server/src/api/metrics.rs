@@ -182,6 +182,10 @@ fn traffic(page: &mut Page, view: &ServiceView) {
     page.gauge("foresail_in_flight", "Requests in flight.", &service, served.in_flight);
     page.gauge("foresail_queued", "Requests waiting.", &service, served.queued);
     page.counter("foresail_replica_seconds_total", "Replica-seconds paid for.", &service, served.replica_seconds);
+    page.counter("foresail_log_lines_lost_total", "Lines the access log lost.", &service, served.log_lines_lost);
+    for (outcome, count) in [("exported", served.spans_exported), ("lost", served.spans_lost)] {
+        page.counter("foresail_spans_total", "Spans by outcome.", &[service[0], ("outcome", outcome)], count);
+    }
     let mut endpoints: Vec<_> = view.endpoints.iter().collect();
     endpoints.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.id.cmp(&b.id)));
     for endpoint in endpoints.into_iter().take(ENDPOINTS) {

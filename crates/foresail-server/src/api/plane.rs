@@ -370,6 +370,12 @@ pub struct ServedView {
     pub p99_ms: Option<f64>,
     /// Replica-seconds paid for, on the service's clock.
     pub replica_seconds: f64,
+    /// Lines that the access log lost because its writer fell behind.
+    pub log_lines_lost: u64,
+    /// Spans that the collector took.
+    pub spans_exported: u64,
+    /// Spans that the collector never got: the queue was full, or it refused them or did not answer.
+    pub spans_lost: u64,
 }
 
 /// An endpoint behind the proxy, or a copy that is not serving yet.

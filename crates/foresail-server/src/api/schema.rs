@@ -137,6 +137,8 @@ shapes! {
         rejected: "whole", "Queue full, timed out or no endpoint"; late: "whole", "Late, failed or refused";
         in_flight: "whole", "Now"; queued: "whole", "Now"; retries: "whole", "Retries"; p50_ms: "number?", "Last tick";
         p99_ms: "number?", "Last tick"; replica_seconds: "number", "Paid for";
+        log_lines_lost: "whole", "By the access log"; spans_exported: "whole", "To the collector";
+        spans_lost: "whole", "Dropped or refused";
     }
     Scorecard: "Champion against baseline" {
         service: "text", "The service"; policy: "text", "The champion"; baseline: "text", "What it is measured against";

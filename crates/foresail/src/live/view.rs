@@ -195,6 +195,9 @@ fn served(sight: &Sight<'_>) -> ServedView {
         p50_ms: sight.window.p50_ms,
         p99_ms: sight.window.p99_ms,
         replica_seconds: sight.replica_seconds,
+        log_lines_lost: stats.log_lines_lost,
+        spans_exported: stats.spans_exported,
+        spans_lost: stats.spans_dropped + stats.spans_failed,
     }
 }
 
