@@ -18,6 +18,8 @@ pub(crate) struct Lease {
     started: Instant,
     decay: Duration,
     hash: Option<u64>,
+    /// Others in flight there when it was picked.
+    others: u32,
     is_settled: bool,
 }
 
@@ -89,7 +91,8 @@ impl Worker {
         for _ in 0..=fleet.endpoints.len() {
             let index = balancer.pick(&candidates, Pick { random: self.random(), hash })?;
             let endpoint = &fleet.endpoints[index];
-            if endpoint.slot.in_flight.fetch_add(1, Ordering::SeqCst) < most_in_flight {
+            let others = endpoint.slot.in_flight.fetch_add(1, Ordering::SeqCst);
+            if others < most_in_flight {
                 endpoint.slot.shard(self.index).picks.increment();
                 return Some(Lease {
                     endpoint: Rc::clone(endpoint),
@@ -97,6 +100,7 @@ impl Worker {
                     started: now,
                     decay: candidates.decay,
                     hash,
+                    others,
                     is_settled: false,
                 });
             }
@@ -132,7 +136,8 @@ impl Lease {
 
     /// Tells a balancer that learns what came of its pick.
     fn feed_back(&self, latency_ms: Option<f64>, at_ms: u64) {
-        let feedback = Feedback { key: self.endpoint.slot.key, context: self.hash, latency_ms, at_ms };
+        let (key, in_flight) = (self.endpoint.slot.key, self.others);
+        let feedback = Feedback { key, context: self.hash, latency_ms, in_flight, at_ms };
         self.worker.balancer.borrow_mut().observe(&feedback);
     }
 

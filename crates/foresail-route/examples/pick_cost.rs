@@ -11,9 +11,10 @@ use std::time::Instant;
 use foresail_core::SeededRng;
 use foresail_route::{BalancerKind, Feedback, Pick, View};
 
-const POLICIES: [&str; 9] = [
+const POLICIES: [&str; 10] = [
     r#"{"policy":"least_request"}"#,
     r#"{"policy":"peak_ewma"}"#,
+    r#"{"policy":"learned"}"#,
     r#"{"policy":"epsilon_greedy","mode":"faithful"}"#,
     r#"{"policy":"epsilon_greedy"}"#,
     r#"{"policy":"thompson","mode":"faithful"}"#,
@@ -53,8 +54,13 @@ fn main() -> Result<(), Box<dyn Error>> {
                     for &index in &picked {
                         at_us += 500;
                         let latency_ms = Some(views[index].latency_ms + (at_us % 7) as f64);
-                        let feedback =
-                            Feedback { key: index as u64, context: Some(1), latency_ms, at_ms: at_us / 1000 };
+                        let feedback = Feedback {
+                            key: index as u64,
+                            context: Some(1),
+                            latency_ms,
+                            in_flight: views[index].in_flight,
+                            at_ms: at_us / 1000,
+                        };
                         balancer.observe(black_box(&feedback));
                     }
                     telling.push(start.elapsed().as_nanos());

@@ -11,6 +11,8 @@ pub struct Feedback {
     pub context: Option<u64>,
     /// Latency in ms; `None` if the endpoint failed. What is not finite or negative counts as a failure.
     pub latency_ms: Option<f64>,
+    /// Requests in flight there when it was picked, itself not counted.
+    pub in_flight: u32,
     /// When, in ms of a clock that does not go back; of the wall clock, if the state is to survive a restart.
     pub at_ms: u64,
 }
@@ -29,7 +31,8 @@ pub struct ArmStats {
     pub key: u64,
     /// Its learned share of the traffic, where the policy has one; the shares sum to 1.
     pub share: Option<f64>,
-    /// What the policy ranks by: the weight of epsilon-greedy, else the expected reward, 0 to 1.
+    /// What the policy ranks by, 0 to 1: the weight of epsilon-greedy, the expected reward of a bandit; of `learned`, m / (m + c)
+    /// with its latency c and the fleet's median m at equal load.
     pub value: f64,
     /// The 95 % credible interval of the value, where there is a posterior.
     pub interval: Option<(f64, f64)>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{contextual, epsilon_greedy, thompson, ucb};
+use super::{contextual, epsilon_greedy, learned, thompson, ucb};
 use crate::Error;
 
 /// What the present code writes and reads.
@@ -23,6 +23,7 @@ pub(super) enum State {
     Thompson(thompson::Saved),
     Ucb(ucb::Saved),
     Contextual(contextual::Saved),
+    Learned(learned::Saved),
 }
 
 impl State {

@@ -6,7 +6,7 @@ use foresail_route::{Balancer, Feedback, Pick, View};
 use crate::kind;
 
 fn tell(balancer: &mut dyn Balancer, key: u64, latency_ms: Option<f64>, at_ms: u64) {
-    balancer.observe(&Feedback { key, context: None, latency_ms, at_ms });
+    balancer.observe(&Feedback { key, context: None, latency_ms, in_flight: 0, at_ms });
 }
 
 /// The shares after 1,000 requests to the exercise's fleet, one at a time.
@@ -137,6 +137,7 @@ fn contexts_learn_apart_and_lend_to_the_unknown() {
             key: index as u64,
             context: Some(context),
             latency_ms: Some(latency_ms),
+            in_flight: 0,
             at_ms: i,
         });
         if i >= 2000 {

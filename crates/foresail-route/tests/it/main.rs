@@ -26,5 +26,6 @@ fn learners() -> Vec<(&'static str, BalancerKind)> {
         ("ucb faithful", kind(r#"{"policy":"ucb","mode":"faithful"}"#)),
         ("ucb fixed", kind(r#"{"policy":"ucb"}"#)),
         ("contextual", kind(r#"{"policy":"contextual","key":{"header":"x-client"}}"#)),
+        ("learned", kind(r#"{"policy":"learned"}"#)),
     ]
 }

@@ -31,7 +31,13 @@ fn play(balancer: &mut dyn Balancer, rounds: &[Round], seed: u64, mut now_ms: u6
         assert_eq!(index.is_some(), mask & 31 != 0);
         picked.push(index);
         if let Some(index) = index {
-            balancer.observe(&Feedback { key: index as u64, context, latency_ms, at_ms: now_ms });
+            balancer.observe(&Feedback {
+                key: index as u64,
+                context,
+                latency_ms,
+                in_flight: views[index].in_flight,
+                at_ms: now_ms,
+            });
         }
     }
     picked

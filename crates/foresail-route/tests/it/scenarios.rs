@@ -21,9 +21,9 @@ struct Mean {
     error_rate: f64,
 }
 
-fn measure(kind: &BalancerKind, scenario: &Scenario) -> Mean {
-    let outcomes: Vec<Outcome> = (0..SEEDS).map(|seed| run(kind, scenario, seed)).collect();
-    let mean = |of: fn(&Outcome) -> f64| outcomes.iter().map(of).sum::<f64>() / SEEDS as f64;
+fn measure(kind: &BalancerKind, scenario: &Scenario, seeds: u64) -> Mean {
+    let outcomes: Vec<Outcome> = (0..seeds).map(|seed| run(kind, scenario, seed)).collect();
+    let mean = |of: fn(&Outcome) -> f64| outcomes.iter().map(of).sum::<f64>() / seeds as f64;
     Mean { mean_ms: mean(|o| o.mean_ms), p99_ms: mean(|o| o.p99_ms), error_rate: mean(|o| o.error_rate) }
 }
 
@@ -34,8 +34,8 @@ fn repaired_learners_stay_upright_where_the_faithful_fall() {
         scenario("fast one fails 30 %", 0.3, None),
         scenario("middle one slows tenfold", 0.0, Some(1)),
     ] {
-        let least_request = measure(&kind(r#"{"policy":"least_request","choices":64}"#), &scenario);
-        let peak_ewma = measure(&kind(r#"{"policy":"peak_ewma"}"#), &scenario);
+        let least_request = measure(&kind(r#"{"policy":"least_request","choices":64}"#), &scenario, SEEDS);
+        let peak_ewma = measure(&kind(r#"{"policy":"peak_ewma"}"#), &scenario, SEEDS);
         println!("{}: ratios to least_request (all looked at), to peak_ewma (two)", scenario.name);
         let print = |name: &str, got: &Mean| {
             println!(
@@ -51,9 +51,9 @@ fn repaired_learners_stay_upright_where_the_faithful_fall() {
         };
         print("least_request", &least_request);
         print("peak_ewma", &peak_ewma);
-        print("peak_ewma of five", &measure(&kind(r#"{"policy":"peak_ewma","choices":5}"#), &scenario));
+        print("peak_ewma of five", &measure(&kind(r#"{"policy":"peak_ewma","choices":5}"#), &scenario, SEEDS));
         let measured: Vec<(&str, Mean)> =
-            learners().into_iter().map(|(name, kind)| (name, measure(&kind, &scenario))).collect();
+            learners().into_iter().map(|(name, kind)| (name, measure(&kind, &scenario, SEEDS))).collect();
         measured.iter().for_each(|(name, mean)| print(name, mean));
         let of = |name: &str| measured.iter().find(|(n, _)| *n == name).map(|(_, mean)| mean).unwrap();
         for policy in ["epsilon_greedy", "thompson", "ucb"] {
@@ -66,6 +66,35 @@ fn repaired_learners_stay_upright_where_the_faithful_fall() {
                 assert!(fixed.p99_ms < faithful.p99_ms, "{policy}, {}", scenario.name);
             }
         }
+    }
+}
+
+/// Ten endpoints of 10 to 120 ms and 4 to 16 slots, and ten alike.
+#[test]
+fn learned_gains_where_endpoints_differ_and_loses_nothing_where_they_do_not() {
+    let nature = |mean_ms, slots| Nature { mean_ms, slots, failing: 0.0 };
+    let uneven: Vec<Nature> =
+        (0..10).map(|i| nature([10.0, 120.0, 30.0, 60.0, 20.0][i % 5], [4, 16, 8, 4, 16][i * 3 % 5])).collect();
+    let even = vec![nature(50.0, 8); 10];
+    let policies = [
+        ("least_request", r#"{"policy":"least_request","choices":64}"#),
+        ("peak_ewma", r#"{"policy":"peak_ewma"}"#),
+        ("learned", r#"{"policy":"learned"}"#),
+    ];
+    for (name, fleet, load, p99, mean) in [
+        ("uneven, 60 %", &uneven, 0.6, 0.75, 0.95),
+        ("uneven, 80 %", &uneven, 0.8, 0.75, 0.95),
+        ("even, 60 %", &even, 0.6, 1.03, 1.03),
+        ("even, 80 %", &even, 0.8, 1.03, 1.03),
+    ] {
+        let capacity: f64 = fleet.iter().map(|n| n.slots as f64 * 1000.0 / n.mean_ms).sum();
+        let scenario = Scenario { name, fleet: fleet.clone(), rate_rps: load * capacity, slowing: None };
+        let got = policies.map(|(_, text)| measure(&kind(text), &scenario, 3));
+        for ((policy, _), got) in policies.iter().zip(&got) {
+            println!("{name:14} {policy:14} mean {:7.1} ms   p99 {:7.1} ms", got.mean_ms, got.p99_ms);
+        }
+        let (peer, learned) = (&got[0], &got[2]);
+        assert!(learned.p99_ms < p99 * peer.p99_ms && learned.mean_ms < mean * peer.mean_ms, "{name}");
     }
 }
 

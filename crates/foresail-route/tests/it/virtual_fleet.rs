@@ -46,6 +46,8 @@ struct Server {
 struct Request {
     arrived_ms: f64,
     context: Option<u64>,
+    /// Others there when it came.
+    in_flight: u32,
 }
 
 struct Looks<'a> {
@@ -112,6 +114,7 @@ pub(crate) fn run(kind: &BalancerKind, scenario: &Scenario, seed: u64) -> Outcom
                 key: index as u64,
                 context: request.context,
                 latency_ms: latency_ms_if_ok,
+                in_flight: request.in_flight,
                 at_ms: now as u64,
             };
             balancer.observe(&feedback);
@@ -131,7 +134,8 @@ pub(crate) fn run(kind: &BalancerKind, scenario: &Scenario, seed: u64) -> Outcom
         let pick = Pick { random: picks.next_u64(), hash: context };
         let index = balancer.pick(&looks, pick).unwrap();
         outcome.picks[index] += 1;
-        fleet.enter(index, Request { arrived_ms: next_arrival, context }, &mut service);
+        let in_flight = fleet.servers[index].in_flight;
+        fleet.enter(index, Request { arrived_ms: next_arrival, context, in_flight }, &mut service);
     }
     latencies.sort_by(f64::total_cmp);
     outcome.mean_ms = latencies.iter().sum::<f64>() / latencies.len() as f64;

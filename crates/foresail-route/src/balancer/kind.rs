@@ -1,0 +1,495 @@
+//! The policies by name, with their settings, the ranges of those, and how each is built.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Balancer, arms, contextual, epsilon_greedy, learned, least_request, peak_ewma, random, ring_hash, round_robin,
+    thompson, ucb,
+};
+use crate::Error;
+use crate::error::check;
+
+/// The policies and their settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "policy", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum BalancerKind {
+    /// In turn, by weight (nginx's smooth weighted round robin).
+    RoundRobin {},
+    /// At random, by weight.
+    Random {},
+    /// The least in flight for its weight among some drawn at random.
+    LeastRequest {
+        /// How many are drawn, 1 to 64; at least the number of endpoints looks at all.
+        #[serde(default = "two")]
+        choices: usize,
+    },
+    /// The least expected wait among some drawn at random: Peak-EWMA latency times the requests in flight, plus what its
+    /// failures are expected to cost. The default.
+    PeakEwma {
+        /// How many are drawn, 1 to 64. Two are enough on even fleets; where sizes differ widely, small choices cannot
+        /// reach the few big endpoints often enough: take 5 or more.
+        #[serde(default = "two")]
+        choices: usize,
+        /// How fast latency is forgotten, `100ms` to `10m`.
+        #[serde(default = "ten_seconds", with = "foresail_core::humane::Text")]
+        decay: Duration,
+        /// What one failed answer costs, `0s` to `1m`.
+        #[serde(default = "one_second", with = "foresail_core::humane::Text")]
+        failure_cost: Duration,
+    },
+    /// The least expected cost by what was learned of each endpoint's latency and how it grows with the requests in flight
+    /// there, what one more request costs those already there included.
+    Learned {
+        /// Sets up to this size are looked at whole; of larger ones an eighth is drawn at random, no fewer than 5 and no more
+        /// than this. 5 to 64.
+        #[serde(default = "sixteen")]
+        choices: usize,
+        /// How fast answers are forgotten, `1s` to `1h`.
+        #[serde(default = "ten_seconds", with = "foresail_core::humane::Text")]
+        memory: Duration,
+        /// What one failed answer costs, `0s` to `1m`.
+        #[serde(default = "one_second", with = "foresail_core::humane::Text")]
+        failure_cost: Duration,
+    },
+    /// The same key meets the same endpoint as long as the set allows (consistent hashing).
+    RingHash {
+        /// Points on the ring per endpoint, 1 to 4096.
+        #[serde(default = "points")]
+        points: usize,
+        /// No endpoint gets more than this multiple of the mean in flight, 1.05 to 10 (Mirrokni, Thorup and Zadimoghaddam
+        /// 2018, "Consistent Hashing with Bounded Loads").
+        #[serde(default = "bounded_load")]
+        bounded_load: f64,
+        /// What ties requests together.
+        key: HashKey,
+    },
+    /// At random by learned weights, with a share of exploration. Answers queues later than `peak_ewma`, which is the
+    /// better choice under load; as published it overloads slow endpoints.
+    EpsilonGreedy {
+        /// As published, or repaired.
+        #[serde(default)]
+        mode: LearnMode,
+        /// The share of picks that explores, 0 to 1; when repaired, it shrinks from there as answers come in.
+        #[serde(default = "tenth")]
+        epsilon: f64,
+        /// How fast a weight follows the score, 0.001 to 1.
+        #[serde(default = "tenth")]
+        alpha: f64,
+        /// The latency that earns half of the score for latency, `1ms` to `10m`.
+        #[serde(default = "hundred_ms", with = "foresail_core::humane::Text")]
+        target: Duration,
+        /// Answers remembered per endpoint, 10 to 5000.
+        #[serde(default = "thousand")]
+        history: usize,
+        /// How long an answer counts, `1s` to `1h`.
+        #[serde(default = "five_minutes", with = "foresail_core::humane::Text")]
+        window: Duration,
+    },
+    /// The greatest draw from the posteriors of answering well and in time (Thompson sampling). Where all but the failing
+    /// endpoints are slower than the threshold it runs into the failures: set the threshold by what the fleet can do.
+    Thompson {
+        /// As published, or repaired.
+        #[serde(default)]
+        mode: LearnMode,
+        /// A success is answered within it, `1ms` to `10m`.
+        #[serde(default = "hundred_ms", with = "foresail_core::humane::Text")]
+        threshold: Duration,
+        /// How fast counts fade when repaired, `1s` to `1h`.
+        #[serde(default = "half_minute", with = "foresail_core::humane::Text")]
+        memory: Duration,
+        /// How many endpoints are drawn when repaired, 1 to 64. With two, a pair of bad ones is met too often for their
+        /// capacity.
+        #[serde(default = "five")]
+        choices: usize,
+    },
+    /// The greatest upper confidence bound of the reward 1 / (1 + latency / target), 0 for a failure.
+    Ucb {
+        /// UCB1 as published, which herds under load, or discounted and mindful of what is in flight.
+        #[serde(default)]
+        mode: LearnMode,
+        /// The factor under the root of the bound, 0 to 10; 2 is UCB1's.
+        #[serde(default = "exploration")]
+        exploration: f64,
+        /// The latency that earns half of the reward, `1ms` to `10m`.
+        #[serde(default = "hundred_ms", with = "foresail_core::humane::Text")]
+        target: Duration,
+        /// How fast rewards fade when repaired, `1s` to `1h`.
+        #[serde(default = "half_minute", with = "foresail_core::humane::Text")]
+        memory: Duration,
+        /// How many endpoints are looked at, 1 to 64.
+        #[serde(default = "sixteen")]
+        choices: usize,
+    },
+    /// Thompson sampling for each context apart, such as a client's kind, with contexts drawn together while they are
+    /// little known; always discounted and mindful of what is in flight.
+    Contextual {
+        /// What names the context; requests without one are judged by all contexts together.
+        key: HashKey,
+        /// A success is answered within it, `1ms` to `10m`.
+        #[serde(default = "hundred_ms", with = "foresail_core::humane::Text")]
+        threshold: Duration,
+        /// How fast counts fade, `1s` to `1h`.
+        #[serde(default = "half_minute", with = "foresail_core::humane::Text")]
+        memory: Duration,
+        /// How many endpoints are drawn, 1 to 64.
+        #[serde(default = "five")]
+        choices: usize,
+        /// How many answers the other contexts are worth at most, 0 to 10000.
+        #[serde(default = "pooling")]
+        pooling: f64,
+        /// Contexts kept apart, 1 to 256; a further one is judged by all together until one of them has faded.
+        #[serde(default = "sixty_four")]
+        contexts: usize,
+    },
+}
+
+/// Whether a published algorithm runs as it is written, or with what its measured weaknesses ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LearnMode {
+    /// As it is written, weaknesses included.
+    Faithful,
+    /// Repaired.
+    #[default]
+    Fixed,
+}
+
+/// What of a request a ring or a context hashes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HashKey {
+    /// The client's address.
+    ClientAddress,
+    /// The path without its query.
+    Path,
+    /// A request header; requests without it are spread at random.
+    Header(String),
+}
+
+fn two() -> usize {
+    2
+}
+
+fn points() -> usize {
+    160
+}
+
+fn bounded_load() -> f64 {
+    1.25
+}
+
+fn ten_seconds() -> Duration {
+    Duration::from_secs(10)
+}
+
+fn one_second() -> Duration {
+    Duration::from_secs(1)
+}
+
+fn five() -> usize {
+    5
+}
+
+fn sixteen() -> usize {
+    16
+}
+
+fn tenth() -> f64 {
+    0.1
+}
+
+fn exploration() -> f64 {
+    2.0
+}
+
+fn pooling() -> f64 {
+    20.0
+}
+
+fn thousand() -> usize {
+    1000
+}
+
+fn sixty_four() -> usize {
+    64
+}
+
+fn hundred_ms() -> Duration {
+    Duration::from_millis(100)
+}
+
+fn half_minute() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn five_minutes() -> Duration {
+    Duration::from_secs(300)
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn check_choices(choices: usize) -> Result<(), Error> {
+    check((1..=64).contains(&choices), "balancer.choices", choices, "1 to 64")
+}
+
+fn check_failure_cost(value: Duration) -> Result<(), Error> {
+    check(value <= Duration::from_secs(60), "balancer.failure_cost", format!("{value:?}"), "0s to 1m")
+}
+
+/// For what latencies are compared with.
+fn check_latency(key: &'static str, value: Duration) -> Result<(), Error> {
+    let accepted = (Duration::from_millis(1)..=Duration::from_secs(600)).contains(&value);
+    check(accepted, key, format!("{value:?}"), "1ms to 10m")
+}
+
+/// For how long something is remembered.
+fn check_memory(key: &'static str, value: Duration) -> Result<(), Error> {
+    let accepted = (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&value);
+    check(accepted, key, format!("{value:?}"), "1s to 1h")
+}
+
+fn check_key(key: &HashKey) -> Result<(), Error> {
+    let named = !matches!(key, HashKey::Header(name) if name.is_empty());
+    check(named, "balancer.key.header", "empty", "the name of a header")
+}
+
+impl Default for BalancerKind {
+    fn default() -> Self {
+        Self::PeakEwma { choices: two(), decay: ten_seconds(), failure_cost: one_second() }
+    }
+}
+
+impl BalancerKind {
+    /// A balancer for the worker numbered `worker`; workers in turn start at different endpoints.
+    pub fn build(&self, worker: u64) -> Box<dyn Balancer> {
+        match *self {
+            Self::RoundRobin {} => Box::new(round_robin::RoundRobin::new(worker)),
+            Self::Random {} => Box::new(random::Random),
+            Self::LeastRequest { choices } => Box::new(least_request::LeastRequest { choices }),
+            Self::PeakEwma { choices, decay, failure_cost } => {
+                Box::new(peak_ewma::PeakEwma { choices, decay, failure_cost_ms: ms(failure_cost) })
+            }
+            Self::Learned { choices, memory, failure_cost } => {
+                Box::new(learned::Learned::new(choices, memory, ms(failure_cost)))
+            }
+            Self::RingHash { points, bounded_load, .. } => Box::new(ring_hash::RingHash::new(points, bounded_load)),
+            Self::EpsilonGreedy { mode, epsilon, alpha, target, history, window } => {
+                Box::new(epsilon_greedy::EpsilonGreedy {
+                    mode,
+                    epsilon,
+                    alpha,
+                    target_ms: ms(target),
+                    history,
+                    window_ms: u64::try_from(window.as_millis()).unwrap_or(u64::MAX),
+                    learned: epsilon_greedy::Learned::new(),
+                    probabilities: Vec::new(),
+                })
+            }
+            Self::Thompson { mode, threshold, memory, choices } => Box::new(thompson::Thompson {
+                mode,
+                threshold_ms: ms(threshold),
+                memory,
+                choices,
+                arms: arms::Arms::new(),
+                forgetting: arms::Forgetting::default(),
+            }),
+            Self::Ucb { mode, exploration, target, memory, choices } => Box::new(ucb::Ucb {
+                mode,
+                exploration,
+                target_ms: ms(target),
+                memory,
+                choices,
+                arms: arms::Arms::new(),
+                forgetting: arms::Forgetting::default(),
+                total: None,
+            }),
+            Self::Contextual { threshold, memory, choices, pooling, contexts, .. } => {
+                Box::new(contextual::Contextual {
+                    threshold_ms: ms(threshold),
+                    memory,
+                    choices,
+                    pooling,
+                    most_contexts: contexts,
+                    arms: arms::Arms::new(),
+                    contexts: Vec::new(),
+                    forgetting: arms::Forgetting::default(),
+                })
+            }
+        }
+    }
+
+    /// What of a request makes a pick's [`hash`](Pick::hash); `None` for a policy that does not ask.
+    pub fn hash_key(&self) -> Option<&HashKey> {
+        match self {
+            Self::RingHash { key, .. } | Self::Contextual { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+
+    /// # Errors
+    /// [`Error::OutOfRange`] for a setting out of its range.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::RoundRobin {} | Self::Random {} => Ok(()),
+            Self::LeastRequest { choices } => check_choices(*choices),
+            Self::PeakEwma { choices, decay, failure_cost } => {
+                check_choices(*choices)?;
+                let accepted = (Duration::from_millis(100)..=Duration::from_secs(600)).contains(decay);
+                check(accepted, "balancer.decay", format!("{decay:?}"), "100ms to 10m")?;
+                check_failure_cost(*failure_cost)
+            }
+            Self::Learned { choices, memory, failure_cost } => {
+                check((5..=64).contains(choices), "balancer.choices", choices, "5 to 64")?;
+                check_memory("balancer.memory", *memory)?;
+                check_failure_cost(*failure_cost)
+            }
+            Self::RingHash { points, bounded_load, key } => {
+                check((1..=4096).contains(points), "balancer.points", points, "1 to 4096")?;
+                check((1.05..=10.0).contains(bounded_load), "balancer.bounded_load", bounded_load, "1.05 to 10")?;
+                check_key(key)
+            }
+            Self::EpsilonGreedy { epsilon, alpha, target, history, window, .. } => {
+                check((0.0..=1.0).contains(epsilon), "balancer.epsilon", epsilon, "0 to 1")?;
+                check((0.001..=1.0).contains(alpha), "balancer.alpha", alpha, "0.001 to 1")?;
+                check_latency("balancer.target", *target)?;
+                check((10..=5000).contains(history), "balancer.history", history, "10 to 5000")?;
+                check_memory("balancer.window", *window)
+            }
+            Self::Thompson { threshold, memory, choices, .. } => {
+                check_latency("balancer.threshold", *threshold)?;
+                check_memory("balancer.memory", *memory)?;
+                check_choices(*choices)
+            }
+            Self::Ucb { exploration, target, memory, choices, .. } => {
+                check((0.0..=10.0).contains(exploration), "balancer.exploration", exploration, "0 to 10")?;
+                check_latency("balancer.target", *target)?;
+                check_memory("balancer.memory", *memory)?;
+                check_choices(*choices)
+            }
+            Self::Contextual { key, threshold, memory, choices, pooling, contexts } => {
+                check_key(key)?;
+                check_latency("balancer.threshold", *threshold)?;
+                check_memory("balancer.memory", *memory)?;
+                check_choices(*choices)?;
+                check((0.0..=10_000.0).contains(pooling), "balancer.pooling", pooling, "0 to 10000")?;
+                check((1..=256).contains(contexts), "balancer.contexts", contexts, "1 to 256")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use foresail_core::SeededRng;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Pick, View};
+
+    fn kinds() -> Vec<BalancerKind> {
+        vec![
+            BalancerKind::RoundRobin {},
+            BalancerKind::Random {},
+            BalancerKind::LeastRequest { choices: 2 },
+            BalancerKind::default(),
+            read(r#"{"policy":"learned"}"#),
+            BalancerKind::PeakEwma { choices: 64, decay: ten_seconds(), failure_cost: one_second() },
+            BalancerKind::RingHash { points: 160, bounded_load: 1.25, key: HashKey::Path },
+            read(r#"{"policy":"epsilon_greedy"}"#),
+            read(r#"{"policy":"epsilon_greedy","mode":"faithful"}"#),
+            read(r#"{"policy":"thompson"}"#),
+            read(r#"{"policy":"thompson","mode":"faithful"}"#),
+            read(r#"{"policy":"ucb"}"#),
+            read(r#"{"policy":"ucb","mode":"faithful"}"#),
+            read(r#"{"policy":"contextual","key":"path"}"#),
+        ]
+    }
+
+    fn read(text: &str) -> BalancerKind {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn learners_check_their_ranges() {
+        for kind in kinds() {
+            assert!(kind.check().is_ok(), "{kind:?}");
+        }
+        for text in [
+            r#"{"policy":"learned","choices":4}"#,
+            r#"{"policy":"learned","failure_cost":"2m"}"#,
+            r#"{"policy":"epsilon_greedy","epsilon":1.5}"#,
+            r#"{"policy":"epsilon_greedy","alpha":0.0}"#,
+            r#"{"policy":"epsilon_greedy","history":1}"#,
+            r#"{"policy":"epsilon_greedy","window":"2h"}"#,
+            r#"{"policy":"thompson","threshold":"0s"}"#,
+            r#"{"policy":"thompson","memory":"1ms"}"#,
+            r#"{"policy":"thompson","choices":65}"#,
+            r#"{"policy":"ucb","exploration":-1.0}"#,
+            r#"{"policy":"contextual","key":{"header":""}}"#,
+            r#"{"policy":"contextual","key":"path","contexts":0}"#,
+            r#"{"policy":"contextual","key":"path","pooling":-1.0}"#,
+        ] {
+            assert!(read(text).check().is_err(), "{text}");
+        }
+        assert!(serde_json::from_str::<BalancerKind>(r#"{"policy":"thompson","epsilon":0.1}"#).is_err());
+        assert_eq!(read(r#"{"policy":"contextual","key":"path"}"#).hash_key(), Some(&HashKey::Path));
+    }
+
+    #[test]
+    fn kinds_are_read_with_their_defaults_and_checked() {
+        let kind: BalancerKind = serde_json::from_str(r#"{"policy":"peak_ewma"}"#).unwrap();
+        assert_eq!(kind, BalancerKind::default());
+        let ring: BalancerKind = serde_json::from_str(r#"{"policy":"ring_hash","key":{"header":"x-user"}}"#).unwrap();
+        assert!(ring.check().is_ok());
+        assert!(serde_json::from_str::<BalancerKind>(r#"{"policy":"random","choices":2}"#).is_err());
+        assert!(BalancerKind::LeastRequest { choices: 0 }.check().is_err());
+        let text = serde_json::to_string(&kind).unwrap();
+        assert_eq!(serde_json::from_str::<BalancerKind>(&text).unwrap(), kind);
+    }
+
+    /// Twice the weight gets about twice the traffic where requests take equally long.
+    #[test]
+    fn weights_share_the_traffic() {
+        for kind in [BalancerKind::RoundRobin {}, BalancerKind::Random {}] {
+            let mut balancer = kind.build(0);
+            let mut rng = SeededRng::seed_from_u64(3);
+            let views = [View { weight: 2.0, ..View::default() }, View::default()];
+            let first = (0..3000)
+                .filter(|_| balancer.pick(&views.as_slice(), Pick { random: rng.next_u64(), hash: None }) == Some(0))
+                .count();
+            assert!((1900..2100).contains(&first), "{kind:?}: {first}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is picked is available, and something is picked as long as something is.
+        #[test]
+        fn picks_the_available(
+            endpoints in proptest::collection::vec((0..9_u32, 0.0..50.0_f64, 0.0..=1.0_f64, 0.1..3.0_f64, any::<bool>()), 0..90),
+            randoms in proptest::collection::vec(any::<u64>(), 1..20),
+        ) {
+            let views: Vec<View> = endpoints
+                .iter()
+                .map(|&(in_flight, latency_ms, failure_rate, weight, available)| {
+                    View { in_flight, latency_ms, failure_rate, weight, available }
+                })
+                .collect();
+            let any = views.iter().any(|v| v.available);
+            for kind in kinds() {
+                let mut balancer = kind.build(1);
+                for &random in &randoms {
+                    let picked = balancer.pick(&views.as_slice(), Pick { random, hash: Some(random) });
+                    prop_assert_eq!(picked.is_some(), any, "{:?}", kind);
+                    prop_assert!(picked.is_none_or(|i| views[i].available));
+                }
+            }
+        }
+    }
+}
