@@ -64,7 +64,7 @@ impl Worker {
             log,
             spans,
             rng: RefCell::new(SeededRng::seed_from_u64(seed)),
-            balancer: RefCell::new(config.balancer.build(index as u64)),
+            balancer: RefCell::new(config.balancer.supervised(index as u64)),
             budget: RefCell::new(RetryBudget::new(config.retry.budget, 0)),
             config_generation: Cell::new(shared.config_generation()),
             config: RefCell::new(config),
@@ -122,7 +122,7 @@ impl Worker {
             let old = self.config.replace(Rc::clone(&fresh));
             self.config_generation.set(generation);
             if old.balancer != fresh.balancer {
-                *self.balancer.borrow_mut() = fresh.balancer.build(self.index as u64);
+                *self.balancer.borrow_mut() = fresh.balancer.supervised(self.index as u64);
             }
             if old.retry.budget != fresh.retry.budget {
                 *self.budget.borrow_mut() = RetryBudget::new(fresh.retry.budget, 0);

@@ -26,7 +26,7 @@ mod slow_start;
 mod view;
 
 pub use balancer::{
-    ArmStats, Balancer, BalancerKind, Feedback, HashKey, LatencyPrediction, LearnMode, Pick, SavedBalancer,
+    Acting, ArmStats, Balancer, BalancerKind, Feedback, HashKey, LatencyPrediction, LearnMode, Pick, SavedBalancer,
 };
 pub use error::Error;
 pub use estimate::{FailureRate, LatencyEwma};

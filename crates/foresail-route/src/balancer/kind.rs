@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Balancer, arms, contextual, epsilon_greedy, learned, least_request, peak_ewma, random, ring_hash, round_robin,
-    thompson, ucb,
+    supervised, thompson, ucb,
 };
 use crate::Error;
 use crate::error::check;
@@ -267,6 +267,23 @@ impl Default for BalancerKind {
 }
 
 impl BalancerKind {
+    /// As [`build`](Self::build), but a policy that learns contests with least-request for the right to choose: it runs in
+    /// its shadow, then in turn with it, and acts for as long as its answers do not cost more. The other policies are as built.
+    pub fn supervised(&self, worker: u64) -> Box<dyn Balancer> {
+        let failure_cost = match self {
+            Self::RoundRobin {}
+            | Self::Random {}
+            | Self::LeastRequest { .. }
+            | Self::PeakEwma { .. }
+            | Self::RingHash { .. } => return self.build(worker),
+            Self::Learned { failure_cost, .. } => *failure_cost,
+            Self::EpsilonGreedy { .. } | Self::Thompson { .. } | Self::Ucb { .. } | Self::Contextual { .. } => {
+                one_second()
+            }
+        };
+        Box::new(supervised::Supervised::new(self.build(worker), ms(failure_cost)))
+    }
+
     /// A balancer for the worker numbered `worker`; workers in turn start at different endpoints.
     pub fn build(&self, worker: u64) -> Box<dyn Balancer> {
         match *self {

@@ -2,6 +2,7 @@
 
 mod arms;
 mod candidates;
+mod contest;
 mod contextual;
 mod epsilon_greedy;
 mod feedback;
@@ -15,6 +16,7 @@ mod random;
 mod ring_hash;
 mod round_robin;
 mod saved;
+mod supervised;
 mod thompson;
 mod ucb;
 
@@ -22,6 +24,7 @@ use std::time::Duration;
 
 use crate::{Endpoints, Error};
 
+pub use contest::Acting;
 pub use feedback::{ArmStats, Feedback, LatencyPrediction};
 pub use kind::{BalancerKind, HashKey, LearnMode};
 pub use saved::SavedBalancer;
@@ -60,6 +63,16 @@ pub trait Balancer: Send {
     /// What has been learned of each endpoint of the last pick; empty for a policy that learns nothing.
     fn arms(&self) -> Vec<ArmStats> {
         Vec::new()
+    }
+
+    /// Whether a learner may act, where one is held against a baseline ([`BalancerKind::supervised`]).
+    fn acting(&self) -> Option<Acting> {
+        None
+    }
+
+    /// What that rests on: the mean logarithm of the learner's cost over the baseline's, and its standard error.
+    fn evidence(&self) -> Option<(f64, f64)> {
+        None
     }
 
     /// All that has been learned; `None` for a policy that learns nothing.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{contextual, epsilon_greedy, learned, thompson, ucb};
+use super::{contextual, epsilon_greedy, learned, supervised, thompson, ucb};
 use crate::Error;
 
 /// What the present code writes and reads.
@@ -24,6 +24,7 @@ pub(super) enum State {
     Ucb(ucb::Saved),
     Contextual(contextual::Saved),
     Learned(learned::Saved),
+    Supervised(supervised::Saved),
 }
 
 impl State {

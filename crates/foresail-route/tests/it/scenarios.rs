@@ -1,9 +1,9 @@
 //! The learners beside least-request and Peak-EWMA, ten seeds a scenario. `cargo test -p foresail-route -- --nocapture
 //! scenarios` prints the table.
 
-use foresail_route::BalancerKind;
+use foresail_route::{Acting, BalancerKind};
 
-use crate::virtual_fleet::{Nature, Outcome, Scenario, run};
+use crate::virtual_fleet::{Nature, Outcome, Scenario, play, run};
 use crate::{kind, learners};
 
 const SEEDS: u64 = 10;
@@ -95,6 +95,27 @@ fn learned_gains_where_endpoints_differ_and_loses_nothing_where_they_do_not() {
         }
         let (peer, learned) = (&got[0], &got[2]);
         assert!(learned.p99_ms < p99 * peer.p99_ms && learned.mean_ms < mean * peer.mean_ms, "{name}");
+    }
+}
+
+/// Held against least-request, a policy that gains comes to act, and one that herds is stopped.
+#[test]
+fn a_supervised_policy_acts_only_if_it_gains() {
+    let scenario = scenario("uneven", 0.0, None);
+    for (text, acting, least, most) in [
+        (r#"{"policy":"learned"}"#, Acting::Learner, 0.0, 0.95),
+        (r#"{"policy":"epsilon_greedy","mode":"faithful"}"#, Acting::Baseline, 0.9, 3.0),
+    ] {
+        for seed in 0..3 {
+            let peer =
+                play(kind(r#"{"policy":"least_request","choices":64}"#).build(0).as_mut(), &scenario, seed, 110.0);
+            let mut balancer = kind(text).supervised(0);
+            let got = play(balancer.as_mut(), &scenario, seed, 110.0);
+            let ratio = got.mean_ms / peer.mean_ms;
+            println!("{text}: {:?}, {:?}, mean {ratio:.2} of least_request", balancer.acting(), balancer.evidence());
+            assert_eq!(balancer.acting(), Some(acting), "{text}, seed {seed}");
+            assert!(least < ratio && ratio < most, "{text}, seed {seed}: {ratio}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use foresail_core::SeededRng;
-use foresail_route::{BalancerKind, Endpoints, FailureRate, Feedback, LatencyEwma, Pick, View};
+use foresail_route::{Balancer, BalancerKind, Endpoints, FailureRate, Feedback, LatencyEwma, Pick, View};
 
 /// One endpoint's nature.
 #[derive(Clone, Copy)]
@@ -77,7 +77,11 @@ type Departure = Reverse<(u64, u64, usize)>;
 
 /// Runs the policy through the scenario; the same seed meets every policy with the same arrivals.
 pub(crate) fn run(kind: &BalancerKind, scenario: &Scenario, seed: u64) -> Outcome {
-    let mut balancer = kind.build(0);
+    play(kind.build(0).as_mut(), scenario, seed, SECONDS)
+}
+
+/// The same for so many seconds, with a balancer that can be looked at afterwards.
+pub(crate) fn play(balancer: &mut dyn Balancer, scenario: &Scenario, seed: u64, seconds: f64) -> Outcome {
     let mut arrivals = SeededRng::seed_from_u64(seed).fork(1);
     let mut service = SeededRng::seed_from_u64(seed).fork(2);
     let mut picks = SeededRng::seed_from_u64(seed).fork(3);
@@ -102,7 +106,7 @@ pub(crate) fn run(kind: &BalancerKind, scenario: &Scenario, seed: u64) -> Outcom
         next_arrival += arrivals.exponential() * 1000.0 / scenario.rate_rps;
         while let Some(&Reverse((at, number, index))) = fleet.departures.peek() {
             let now = at as f64 / 1e6;
-            if now > next_arrival && next_arrival < SECONDS * 1000.0 {
+            if now > next_arrival && next_arrival < seconds * 1000.0 {
                 break;
             }
             fleet.departures.pop();
@@ -126,7 +130,7 @@ pub(crate) fn run(kind: &BalancerKind, scenario: &Scenario, seed: u64) -> Outcom
                 }
             }
         }
-        if next_arrival >= SECONDS * 1000.0 {
+        if next_arrival >= seconds * 1000.0 {
             break;
         }
         let context = Some(picks.next_u64() % 3);
