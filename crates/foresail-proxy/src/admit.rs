@@ -138,7 +138,7 @@ impl Lease {
     fn feed_back(&self, latency_ms: Option<f64>, at_ms: u64) {
         let (key, in_flight) = (self.endpoint.slot.key, self.others);
         let feedback = Feedback { key, context: self.hash, latency_ms, in_flight, at_ms };
-        self.worker.balancer.borrow_mut().observe(&feedback);
+        self.worker.feed_back(&feedback);
     }
 
     /// The endpoint failed. Counted once, whatever else goes wrong afterwards.

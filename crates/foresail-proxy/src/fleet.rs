@@ -156,6 +156,7 @@ impl Slot {
             latency,
             state: self.health.state(),
             ejections: self.health.ejections.load(Ordering::Relaxed),
+            learned: None,
         }
     }
 }

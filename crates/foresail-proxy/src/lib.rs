@@ -62,7 +62,7 @@ pub mod parse {
 pub use config::{AccessLog, Admission, Deadlines, Endpoint, HeaderText, HealthConfig, Limits, ListenConfig};
 pub use config::{LogFormat, OtlpConfig, ProxyConfig, RetryConfig, TlsConfig, UpstreamTls};
 pub use error::Error;
-pub use foresail_route::BalancerKind;
+pub use foresail_route::{Acting, BalancerKind, BalancerReport};
 pub use histogram::Histogram;
 pub use proxy::Proxy;
 pub use stats::{EndpointState, EndpointStats, ProxyStats};

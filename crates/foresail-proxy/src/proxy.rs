@@ -20,7 +20,7 @@ use crate::shared::{Phase, Shared};
 use crate::supervisor::{self, Certificates};
 use crate::tls::{ClientTls, ServerTls};
 use crate::worker::Worker;
-use crate::{Endpoint, Error, ProxyConfig, ProxyStats, clock, listen};
+use crate::{Endpoint, EndpointStats, Error, ProxyConfig, ProxyStats, clock, listen};
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -163,7 +163,14 @@ impl Proxy {
         let now_ms = self.shared.ms_at(clock::now());
         let fleet = self.shared.fleets.load();
         let draining = fleet.draining.iter().filter(|slot| slot.in_flight.load(Ordering::Relaxed) > 0);
-        stats.endpoints = fleet.slots.iter().chain(draining).map(|slot| slot.stats(now_ms)).collect();
+        stats.balancers = self.shared.balancers.iter().filter_map(|report| report.load().as_deref().cloned()).collect();
+        let learned = |key| {
+            let arms = stats.balancers.iter().flat_map(|report| &report.arms).filter(|arm| arm.key == key);
+            arms.max_by(|a, b| a.trials.total_cmp(&b.trials)).copied()
+        };
+        let endpoints = fleet.slots.iter().chain(draining);
+        stats.endpoints =
+            endpoints.map(|slot| EndpointStats { learned: learned(slot.key), ..slot.stats(now_ms) }).collect();
         stats
     }
 

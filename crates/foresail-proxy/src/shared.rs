@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use foresail_route::BalancerReport;
 use tokio::sync::{Notify, watch};
 
 use crate::ProxyConfig;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     /// One per worker.
     pub(crate) counters: Vec<Counters>,
     pub(crate) doors: Vec<Door>,
+    /// What their balancers last said of themselves, one per worker.
+    pub(crate) balancers: Vec<ArcSwapOption<BalancerReport>>,
     /// Requests that wait, all workers together.
     pub(crate) queued: AtomicUsize,
     /// Client connections, all workers together.
@@ -60,6 +63,7 @@ impl Shared {
             config_generation: AtomicU64::new(1),
             counters: (0..workers).map(|_| Counters::new()).collect(),
             doors: (0..workers).map(|_| Door::default()).collect(),
+            balancers: (0..workers).map(|_| ArcSwapOption::empty()).collect(),
             queued: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             spans_exported: AtomicU64::new(0),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use foresail_route::{ArmStats, BalancerReport};
 use serde::Serialize;
 
 use crate::Histogram;
@@ -47,6 +48,8 @@ pub struct ProxyStats {
     pub spans_failed: u64,
     /// Arrival to last byte of what is completed or failed.
     pub latency: Histogram,
+    /// How the balancers that learn stand, one a worker; none before the first answers.
+    pub balancers: Vec<BalancerReport>,
     /// Each endpoint, in the order given; then those that drain.
     pub endpoints: Vec<EndpointStats>,
 }
@@ -74,6 +77,8 @@ pub struct EndpointStats {
     pub state: EndpointState,
     /// How often it was ejected.
     pub ejections: u64,
+    /// What a balancer that learns believes of it: the worker's that has seen most of it.
+    pub learned: Option<ArmStats>,
 }
 
 /// What is thought of an endpoint.

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use foresail_core::SeededRng;
-use foresail_route::{Balancer, RetryBudget};
+use foresail_route::{Balancer, Feedback, RetryBudget};
 use hyper::header::HeaderValue;
 use tokio::sync::Notify;
 
@@ -42,7 +42,11 @@ pub(crate) struct Worker {
     guests: Cell<usize>,
     left: Notify,
     is_draining: Cell<bool>,
+    next_report_ms: Cell<u64>,
 }
+
+/// How often a balancer is asked what it has learned.
+const REPORT_MS: u64 = 1_000;
 
 /// How long an idle connection is left open in a drain: a request may be on its way, and is answered with the word that it
 /// was the last one. Closed at once, the connection would take that request with it.
@@ -76,6 +80,7 @@ impl Worker {
             guests: Cell::new(0),
             left: Notify::new(),
             is_draining: Cell::new(false),
+            next_report_ms: Cell::new(0),
             shared,
         }
     }
@@ -95,6 +100,18 @@ impl Worker {
             && !log.send(record)
         {
             self.counters().log_lines_lost.increment();
+        }
+    }
+
+    /// Tells the balancer what came of its pick, and now and then others what it makes of it.
+    pub(crate) fn feed_back(&self, feedback: &Feedback) {
+        let mut balancer = self.balancer.borrow_mut();
+        balancer.observe(feedback);
+        if feedback.at_ms >= self.next_report_ms.get() {
+            self.next_report_ms.set(feedback.at_ms + REPORT_MS);
+            if let Some(report) = balancer.report() {
+                self.shared.balancers[self.index].store(Some(Arc::new(report)));
+            }
         }
     }
 
@@ -123,6 +140,7 @@ impl Worker {
             self.config_generation.set(generation);
             if old.balancer != fresh.balancer {
                 *self.balancer.borrow_mut() = fresh.balancer.supervised(self.index as u64);
+                self.shared.balancers[self.index].store(None);
             }
             if old.retry.budget != fresh.retry.budget {
                 *self.budget.borrow_mut() = RetryBudget::new(fresh.retry.budget, 0);

@@ -26,7 +26,8 @@ mod slow_start;
 mod view;
 
 pub use balancer::{
-    Acting, ArmStats, Balancer, BalancerKind, Feedback, HashKey, LatencyPrediction, LearnMode, Pick, SavedBalancer,
+    Acting, ArmStats, Balancer, BalancerKind, BalancerReport, Feedback, HashKey, LatencyPrediction, LearnMode, Pick,
+    SavedBalancer,
 };
 pub use error::Error;
 pub use estimate::{FailureRate, LatencyEwma};

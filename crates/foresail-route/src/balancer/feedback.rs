@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::Acting;
+
 /// How a request went, told to the balancer that picked its endpoint.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Feedback {
@@ -22,6 +24,19 @@ impl Feedback {
     pub(super) fn success_ms(&self) -> Option<f64> {
         self.latency_ms.filter(|latency| latency.is_finite() && *latency >= 0.0)
     }
+}
+
+/// What a balancer that is held against a baseline says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BalancerReport {
+    /// The learner's name in a configuration.
+    pub policy: &'static str,
+    /// Who chooses endpoints now.
+    pub acting: Acting,
+    /// What that rests on: the mean logarithm of the learner's cost over the baseline's, and its standard error.
+    pub evidence: Option<(f64, f64)>,
+    /// What has been learned of each endpoint.
+    pub arms: Vec<ArmStats>,
 }
 
 /// What a learning balancer believes of one endpoint.

@@ -281,7 +281,7 @@ impl BalancerKind {
                 one_second()
             }
         };
-        Box::new(supervised::Supervised::new(self.build(worker), ms(failure_cost)))
+        Box::new(supervised::Supervised::new(self.name(), self.build(worker), ms(failure_cost)))
     }
 
     /// A balancer for the worker numbered `worker`; workers in turn start at different endpoints.
@@ -339,6 +339,22 @@ impl BalancerKind {
                     forgetting: arms::Forgetting::default(),
                 })
             }
+        }
+    }
+
+    /// Its name in a configuration.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RoundRobin {} => "round_robin",
+            Self::Random {} => "random",
+            Self::LeastRequest { .. } => "least_request",
+            Self::PeakEwma { .. } => "peak_ewma",
+            Self::Learned { .. } => "learned",
+            Self::RingHash { .. } => "ring_hash",
+            Self::EpsilonGreedy { .. } => "epsilon_greedy",
+            Self::Thompson { .. } => "thompson",
+            Self::Ucb { .. } => "ucb",
+            Self::Contextual { .. } => "contextual",
         }
     }
 
@@ -436,6 +452,7 @@ mod tests {
     #[test]
     fn learners_check_their_ranges() {
         for kind in kinds() {
+            assert_eq!(serde_json::to_value(&kind).unwrap()["policy"], kind.name());
             assert!(kind.check().is_ok(), "{kind:?}");
         }
         for text in [

@@ -25,7 +25,7 @@ use std::time::Duration;
 use crate::{Endpoints, Error};
 
 pub use contest::Acting;
-pub use feedback::{ArmStats, Feedback, LatencyPrediction};
+pub use feedback::{ArmStats, BalancerReport, Feedback, LatencyPrediction};
 pub use kind::{BalancerKind, HashKey, LearnMode};
 pub use saved::SavedBalancer;
 
@@ -65,13 +65,8 @@ pub trait Balancer: Send {
         Vec::new()
     }
 
-    /// Whether a learner may act, where one is held against a baseline ([`BalancerKind::supervised`]).
-    fn acting(&self) -> Option<Acting> {
-        None
-    }
-
-    /// What that rests on: the mean logarithm of the learner's cost over the baseline's, and its standard error.
-    fn evidence(&self) -> Option<(f64, f64)> {
+    /// How a learner stands, where one is held against a baseline ([`BalancerKind::supervised`]).
+    fn report(&self) -> Option<BalancerReport> {
         None
     }
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::contest::{Contest, Side};
-use super::feedback::{ArmStats, Feedback};
+use super::feedback::{ArmStats, BalancerReport, Feedback};
 use super::least_request::LeastRequest;
 use super::saved::{SavedBalancer, State};
-use super::{Acting, Balancer, Pick};
+use super::{Balancer, Pick};
 use crate::{Endpoints, Error};
 
 pub(super) struct Supervised {
+    policy: &'static str,
     learner: Box<dyn Balancer>,
     baseline: LeastRequest,
     failure_cost_ms: f64,
@@ -27,10 +28,10 @@ pub(super) struct Saved {
 
 impl Supervised {
     /// `failure_cost_ms` is what a failure counts in the comparison.
-    pub(super) fn new(learner: Box<dyn Balancer>, failure_cost_ms: f64) -> Self {
+    pub(super) fn new(policy: &'static str, learner: Box<dyn Balancer>, failure_cost_ms: f64) -> Self {
         // Every endpoint is looked at, as with the learner on small sets: the strongest form of the baseline.
         let baseline = LeastRequest { choices: super::candidates::SMALL };
-        Self { learner, baseline, failure_cost_ms, contest: Contest::default() }
+        Self { policy, learner, baseline, failure_cost_ms, contest: Contest::default() }
     }
 }
 
@@ -62,12 +63,9 @@ impl Balancer for Supervised {
         self.learner.arms()
     }
 
-    fn acting(&self) -> Option<Acting> {
-        Some(self.contest.acting())
-    }
-
-    fn evidence(&self) -> Option<(f64, f64)> {
-        self.contest.evidence()
+    fn report(&self) -> Option<BalancerReport> {
+        let (acting, evidence) = (self.contest.acting(), self.contest.evidence());
+        Some(BalancerReport { policy: self.policy, acting, evidence, arms: self.arms() })
     }
 
     fn save(&self) -> Option<SavedBalancer> {

@@ -112,8 +112,9 @@ fn a_supervised_policy_acts_only_if_it_gains() {
             let mut balancer = kind(text).supervised(0);
             let got = play(balancer.as_mut(), &scenario, seed, 110.0);
             let ratio = got.mean_ms / peer.mean_ms;
-            println!("{text}: {:?}, {:?}, mean {ratio:.2} of least_request", balancer.acting(), balancer.evidence());
-            assert_eq!(balancer.acting(), Some(acting), "{text}, seed {seed}");
+            let report = balancer.report().unwrap();
+            println!("{text}: {:?}, {:?}, mean {ratio:.2} of least_request", report.acting, report.evidence);
+            assert_eq!((report.acting, report.arms.len()), (acting, 3), "{text}, seed {seed}");
             assert!(least < ratio && ratio < most, "{text}, seed {seed}: {ratio}");
         }
     }

@@ -10,8 +10,9 @@ use foresail_core::{
     Replicas, Sample, SeededRng, Timestamp,
 };
 use foresail_server::api::{
-    Actor, AlertView, Answer, AuditEntry, CapacityView, ControlPlane, EndpointView, ForecastView, HistoryPoint,
-    ModelView, PendingView, PlaneError, Question, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word,
+    Actor, AlertView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, EndpointView, ForecastView,
+    HistoryPoint, ModelView, PendingView, PlaneError, Question, ScoreView, ServedView, ServiceView, Told,
+    UtilisationView, Word, WorkerBalancerView,
 };
 use tokio::sync::watch;
 
@@ -336,6 +337,7 @@ impl State {
                 completed: if i < ready { self.served.completed / count as u64 } else { 0 },
                 failed: if i == 4 { self.served.failed } else { 0 },
                 ejections: if i == 4 { 3 } else { 0 },
+                learned_ms: serves.then_some((22.0 * slow, 20.5 * slow, 23.5 * slow)),
             }
         };
         (0..count).map(endpoint).collect()
@@ -428,6 +430,13 @@ impl State {
             ],
             alerts: self.alerts(),
             utilisation: self.utilisation(),
+            balancer: Some(BalancerView {
+                policy: "learned".to_owned(),
+                workers: vec![WorkerBalancerView {
+                    acting: "learner".to_owned(),
+                    cost_ratio: Some((0.78, 0.75, 0.81)),
+                }],
+            }),
             capacity: CapacityView {
                 prior_rps: 50.0,
                 learned_rps: CAPACITY + 0.4,

@@ -274,6 +274,8 @@ pub struct ServiceView {
     pub served: ServedView,
     /// Endpoints behind the proxy.
     pub endpoints: Vec<EndpointView>,
+    /// How a balancer that learns stands; none where none does.
+    pub balancer: Option<BalancerView>,
     /// Forecasting models, best first.
     pub models: Vec<ModelView>,
     /// Champion/challenger history, newest first.
@@ -401,6 +403,26 @@ pub struct EndpointView {
     pub failed: u64,
     /// Times it was ejected.
     pub ejections: u64,
+    /// What a balancer that learns expects of it under the fleet's usual load, ms: the mean, and where it may lie.
+    pub learned_ms: Option<(f64, f64, f64)>,
+}
+
+/// How a balancer that learns stands against least-request, which it has to beat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BalancerView {
+    /// The policy.
+    pub policy: String,
+    /// Each worker of the proxy.
+    pub workers: Vec<WorkerBalancerView>,
+}
+
+/// How one worker's balancer stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerBalancerView {
+    /// Who chooses endpoints: `learner`, `baseline`, or `contest` while they take turns.
+    pub acting: String,
+    /// What an answer costs with the learner over what it costs with the baseline, and the 95 % interval of that.
+    pub cost_ratio: Option<(f64, f64, f64)>,
 }
 
 /// A forecasting model in the running league.

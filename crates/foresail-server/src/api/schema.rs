@@ -150,6 +150,14 @@ shapes! {
         share: "share", "Of the picks of the last tick"; in_flight: "whole", "Now"; latency_ms: "number", "Weighted mean";
         p99_ms: "number?", "Last tick"; completed: "whole", "Since it started"; failed: "whole", "Since it started";
         ejections: "whole", "Times it was taken out";
+        learned_ms: "(number, number, number)?", "Expected by the balancer, and its interval";
+    }
+    WorkerBalancerView: "How one worker's balancer stands" {
+        acting: "text", "`learner`, `baseline` or `contest`";
+        cost_ratio: "(number, number, number)?", "Of the learner over the baseline, and its interval";
+    }
+    BalancerView: "How a balancer that learns stands against least-request" {
+        policy: "text", "Its name"; workers: "[WorkerBalancerView]", "Each worker of the proxy";
     }
     Endpoints: "Endpoints and totals" {
         service: "text", "The service"; endpoints: "[EndpointView]", "All of them"; served: "ServedView", "The totals";
@@ -207,7 +215,7 @@ shapes! {
         load_rps: "number?", "Requests a second"; last: "JournalRecord?", "The newest decision"; reason: "text", "Its sentence";
         pending: "PendingView?", "Waiting for an answer"; forecast: "ForecastView?", "Of the load";
         scorecard: "ScoreView", "Since start"; hours: "[ScoreView]", "By the hour"; served: "ServedView", "Since start";
-        endpoints: "[EndpointView]", "Behind the proxy"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first";
+        endpoints: "[EndpointView]", "Behind the proxy"; balancer: "BalancerView?", "If it learns"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first";
         alerts: "[AlertView]", "Newest first"; utilisation: "UtilisationView", "After actions";
         capacity: "CapacityView", "Of a replica";
         startup: "(number, number, whole)", "Median and 90th percentile, seconds, and how many were measured";

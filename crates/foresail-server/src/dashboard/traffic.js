@@ -5,11 +5,15 @@ import { milliseconds, number, percent, plural, span } from "./format.js";
 
 const TONES = { ready: "good", "slow start": "note", starting: "note", ejected: "bad", unhealthy: "bad", "backing off": "bad", draining: "plain", stopping: "plain" };
 
+const ACTING = { learner: ["Learner chooses", "good"], contest: ["In turn with least-request", "note"], baseline: ["Least-request chooses", "bad"] };
+
 export function mount(root, context) {
   const tiles = { rate: tile("Arriving"), good: tile("Completed"), failed: tile("Failed"), late: tile("Late"), queue: tile("In flight"), paid: tile("Paid for") };
   const endpoints = h("div");
   const capacity = h("div");
-  root.replaceChildren(h("dl", { class: "tiles" }, Object.values(tiles).map((t) => t.node)), card("Endpoints", endpoints), card("Capacity and start-up", capacity));
+  const balancer = h("div");
+  const balancing = card("Balancing", balancer);
+  root.replaceChildren(h("dl", { class: "tiles" }, Object.values(tiles).map((t) => t.node)), card("Endpoints", endpoints), balancing, card("Capacity and start-up", capacity));
 
   function update(view) {
     const s = view.served;
@@ -22,12 +26,16 @@ export function mount(root, context) {
     tiles.paid.set(number(s.replica_seconds / 3600, 1) + " h", "replica-hours since start");
     const most = Math.max(...view.endpoints.map((e) => e.share), 0.01);
     put(endpoints, JSON.stringify(view.endpoints), () => table("Endpoints",
-      [["endpoint"], ["state"], ["share", "n"], ["in flight", "n"], ["latency", "n"], ["p99", "n"], ["completed", "n"], ["failed", "n"], ["ejected", "n"]],
+      [["endpoint"], ["state"], ["share", "n"], ["in flight", "n"], ["latency", "n"], ["p99", "n"], ...(view.balancer ? [["expected", "n"]] : []), ["completed", "n"], ["failed", "n"], ["ejected", "n"]],
       view.endpoints.map((e) => [
         h("span", {}, e.id, h("span", { class: "quiet-text small" }, " " + e.address)), chip(capital(e.state), TONES[e.state]), bar(e.share, most), number(e.in_flight),
-        milliseconds(e.latency_ms || null), milliseconds(e.p99_ms),
+        milliseconds(e.latency_ms || null), milliseconds(e.p99_ms), ...(view.balancer ? [expected(e.learned_ms)] : []),
         number(e.completed), number(e.failed), number(e.ejections)]),
       "No endpoint yet."));
+    balancing.hidden = !view.balancer;
+    put(balancer, JSON.stringify(view.balancer), () => view.balancer && h("dl", { class: "facts" },
+      fact("Policy", `${view.balancer.policy}, held against least-request`),
+      view.balancer.workers.map((w, i) => fact(`Worker ${i + 1}`, h("span", {}, chip(ACTING[w.acting][0], ACTING[w.acting][1]), " " + verdict(w.cost_ratio))))));
     const c = view.capacity;
     const [median, p90, measured] = view.startup;
     put(capacity, JSON.stringify([c, view.startup]), () => h("dl", { class: "facts" },
@@ -38,6 +46,19 @@ export function mount(root, context) {
   }
   update(context.view);
   return { update };
+}
+
+/** What an answer costs with the learner, beside the baseline. */
+function verdict(ratio) {
+  if (!ratio) return "nothing compared yet";
+  const [mean, low, high] = ratio.map((r) => (r - 1) * 100);
+  const word = mean < 0 ? "less" : "more";
+  return `an answer costs ${number(Math.abs(mean))} % ${word} (95 % sure of ${number(low)} to ${number(high)} %)`;
+}
+
+/** A latency with the interval it may lie in. */
+function expected(range) {
+  return range ? `${milliseconds(range[0])} (${milliseconds(range[1])} to ${milliseconds(range[2])})` : "–";
 }
 
 function fact(name, value) {

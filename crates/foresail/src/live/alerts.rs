@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use foresail_actuate::notify::{Alert, Severity};
 use foresail_core::Timestamp;
+use foresail_proxy::{Acting, BalancerReport};
 use foresail_scale::controller::Alert as Condition;
 use foresail_server::api::plane::AlertView;
 use foresail_store::AlertRow;
@@ -83,6 +84,29 @@ impl Alerts {
         }
     }
 
+    /// A balancer that learns loses its say, or has it back.
+    pub(super) fn balancing(&mut self, now: Timestamp, reports: &[BalancerReport]) {
+        const KIND: &str = "balancer_demoted";
+        let lost = reports.iter().find(|report| report.acting == Acting::Baseline);
+        match lost {
+            None => self.end(now, KIND, ""),
+            Some(_) if self.lasting(KIND, "").is_some() => {}
+            Some(report) => {
+                let why = match report.evidence {
+                    Some((mean, error)) => {
+                        let (more, doubt) = (100.0 * (mean.exp() - 1.0), 196.0 * error);
+                        format!("its answers cost {more:.0} % more than least-request's (± {doubt:.0} %)")
+                    }
+                    None => "there is too little traffic to prove itself".to_owned(),
+                };
+                let text = format!("the balancer {} was stopped: {why}", report.policy);
+                let action = "nothing to do: least-request chooses endpoints until it is tried again".to_owned();
+                let alert = Alert::new(&self.service, KIND, Severity::Info, text, now);
+                self.begin(Alert { action: Some(action), ..alert });
+            }
+        }
+    }
+
     /// What has changed since this was last asked.
     pub(super) fn changed(&mut self) -> Vec<AlertRow> {
         std::mem::take(&mut self.changed)
@@ -153,6 +177,24 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_balancer_that_lost_is_told_once_and_its_return_too() {
+        let now = Timestamp::from_secs(1);
+        let mut alerts = Alerts::restore("web", Vec::new(), Notices::default());
+        let report = |acting, evidence| [BalancerReport { policy: "learned", acting, evidence, arms: Vec::new() }];
+        alerts.balancing(now, &report(Acting::Learner, None));
+        assert!(alerts.views().is_empty());
+        (0..3).for_each(|_| alerts.balancing(now, &report(Acting::Baseline, Some((0.5, 0.05)))));
+        let [view] = &alerts.views()[..] else { panic!("{:?}", alerts.views()) };
+        assert_eq!(
+            view.text,
+            "the balancer learned was stopped: its answers cost 65 % more than least-request's (± 10 %)"
+        );
+        assert_eq!(view.ended, None);
+        alerts.balancing(now, &report(Acting::Contest, None));
+        assert_eq!(alerts.views()[0].ended, Some(now));
+    }
 
     #[test]
     fn an_alert_lasts_until_its_end_and_over_a_restart() {

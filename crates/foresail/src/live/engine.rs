@@ -233,6 +233,9 @@ impl Engine {
         let ticked = self.options.brain.tick(now, &observation);
         self.write(&Entry::Decided { record: ticked.record.clone() });
         self.alerts.follow(now, &ticked.alerts, &ticked.ended);
+        if let Some((stats, _)) = &self.before {
+            self.alerts.balancing(now, &stats.balancers);
+        }
         self.keep(now, &observation).await;
         self.make_up_for(window.as_ref());
         self.carry_out(&ticked).await;

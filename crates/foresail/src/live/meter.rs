@@ -191,6 +191,7 @@ mod tests {
             latency: Histogram::default(),
             state,
             ejections,
+            learned: None,
         };
         let stats = |completed, failed, second| ProxyStats {
             completed,

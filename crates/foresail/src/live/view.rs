@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use foresail_actuate::{CopyState, Observed};
 use foresail_core::{JournalRecord, Metric, Mode, ReplicaCounts, Timestamp};
 use foresail_forecast::metrics::percentile;
-use foresail_proxy::{EndpointState, ProxyStats};
+use foresail_proxy::{Acting, BalancerReport, EndpointState, ProxyStats};
 use foresail_scale::CapacityLearner;
 use foresail_scale::controller::{Comparison, Seat, Ticked};
 use foresail_scale::discrepancy::ActionAccuracy;
 use foresail_server::api::plane::{
-    AlertView, CapacityView, EndpointView, PendingView, ScoreView, ServedView, ServiceView, UtilisationView,
+    AlertView, BalancerView, CapacityView, EndpointView, PendingView, ScoreView, ServedView, ServiceView,
+    UtilisationView, WorkerBalancerView,
 };
 
 use super::brain::Brain;
@@ -64,6 +65,7 @@ pub(super) fn empty(options: &EngineOptions) -> ServiceView {
         hours: Vec::new(),
         served: ServedView::default(),
         endpoints: Vec::new(),
+        balancer: None,
         models: Vec::new(),
         trials: Vec::new(),
         alerts: Vec::new(),
@@ -139,6 +141,7 @@ pub(super) fn view(sight: Sight<'_>) -> ServiceView {
     }
     view.served = served(&sight);
     view.endpoints = endpoints(&sight);
+    view.balancer = sight.stats.and_then(|stats| balancer(&stats.balancers));
     let ticks: Vec<f64> = sight.tick_ms.iter().copied().collect();
     let p99 = percentile(&ticks, 0.99);
     view.alerts = sight.alerts;
@@ -201,6 +204,23 @@ fn served(sight: &Sight<'_>) -> ServedView {
     }
 }
 
+fn balancer(reports: &[BalancerReport]) -> Option<BalancerView> {
+    let worker = |report: &BalancerReport| WorkerBalancerView {
+        acting: match report.acting {
+            Acting::Contest => "contest",
+            Acting::Learner => "learner",
+            Acting::Baseline => "baseline",
+        }
+        .to_owned(),
+        cost_ratio: report.evidence.map(|(mean, error)| {
+            let ratio = |errors: f64| (mean + errors * error).exp();
+            (ratio(0.0), ratio(-1.96), ratio(1.96))
+        }),
+    };
+    let policy = reports.first()?.policy.to_owned();
+    Some(BalancerView { policy, workers: reports.iter().map(worker).collect() })
+}
+
 /// Endpoints as the proxy sees them, and copies that it does not see yet or any more.
 fn endpoints(sight: &Sight<'_>) -> Vec<EndpointView> {
     let known = sight.stats.map(|s| s.endpoints.as_slice()).unwrap_or_default();
@@ -219,6 +239,7 @@ fn endpoints(sight: &Sight<'_>) -> Vec<EndpointView> {
                 completed: e.completed,
                 failed: e.failed,
                 ejections: e.ejections,
+                learned_ms: e.learned.and_then(|arm| arm.prediction).map(|p| (p.mean_ms, p.low_ms, p.high_ms)),
             }
         })
         .collect();
@@ -245,6 +266,7 @@ fn endpoints(sight: &Sight<'_>) -> Vec<EndpointView> {
             completed: 0,
             failed: 0,
             ejections: 0,
+            learned_ms: None,
         });
     }
     shown
