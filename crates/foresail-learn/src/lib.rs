@@ -1,5 +1,5 @@
-//! Learners that know nothing of load or replicas: trees and forests, online linear models, bandits, and the account that
-//! tells a champion from its challengers.
+//! Learners that know nothing of load or replicas: random forests, gradient boosting, online linear models, bandits, and
+//! the account that tells a champion from its challengers.
 //!
 //! Each is plain synchronous code that is handed its data and its randomness, and whose result depends on nothing else:
 //! a forest grown on one thread is bit for bit the forest grown on sixteen.
@@ -17,9 +17,11 @@
 //! ```
 
 pub mod bandit;
+pub mod boosting;
 mod error;
 pub mod forest;
 pub mod linear;
+mod tree;
 pub mod trial;
 
 pub use error::Error;

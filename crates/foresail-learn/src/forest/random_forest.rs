@@ -7,11 +7,8 @@ use foresail_core::SeededRng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Matrix;
-use super::binner::Binned;
-use super::grow::{Limits, Sample, grow};
-use super::tree::Tree;
 use crate::Error;
+use crate::tree::{Binned, Grower, Limits, Matrix, Order, Scaling, Signal, Tree, check_rows};
 
 /// How a forest is grown. The default is 50 trees of depth 10.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,34 +71,24 @@ impl RandomForest {
     /// [`Error::BadParameter`], [`Error::NoRows`], [`Error::LengthMismatch`], [`Error::NonFiniteTarget`].
     pub fn fit(rows: Matrix<'_>, targets: &[f64], params: &ForestParams, rng: &SeededRng) -> Result<Self, Error> {
         params.check()?;
-        if rows.is_empty() {
-            return Err(Error::NoRows);
-        }
-        if rows.len() != targets.len() {
-            return Err(Error::LengthMismatch { rows: rows.len(), targets: targets.len() });
-        }
-        if let Some(row) = targets.iter().position(|t| !t.is_finite()) {
-            return Err(Error::NonFiniteTarget { row });
-        }
+        check_rows(rows, targets)?;
         let scaling = Scaling::of(targets);
         let scaled: Vec<f64> = targets.iter().map(|t| scaling.to_unit(*t)).collect();
         let binned = Binned::new(rows, params.max_bins);
         let limits = Limits {
+            order: Order::DepthFirst,
             max_depth: params.max_depth,
             min_leaf: params.min_leaf as f64,
             features_per_split: ((params.feature_share * rows.width() as f64).round() as usize).max(1),
+            l2: 0.0,
+            shared: false,
         };
         let grown: Vec<(Tree, Vec<f64>)> = (0..params.n_trees as u64)
             .into_par_iter()
-            .map(|index| {
-                let mut rng = rng.fork(index);
-                let weights = draw_weights(scaled.len(), params.bootstrap, &mut rng);
-                let mut importance = vec![0.0; rows.width()];
-                let sample = Sample { binned: &binned, targets: &scaled, weights: &weights };
-                let mut tree = grow(&sample, limits, &mut rng, &mut importance);
-                tree.map_values(|value| scaling.to_target(value));
-                (tree, importance)
-            })
+            .map_init(
+                || Grower::new(&binned, limits),
+                |grower, index| grow(grower, &scaled, params.bootstrap, &scaling, &mut rng.fork(index)),
+            )
             .collect();
         let mut importance = vec![0.0; rows.width()];
         for (_, gains) in &grown {
@@ -120,7 +107,7 @@ impl RandomForest {
         debug_assert_eq!(row.len(), self.features());
         let share = 1.0 / self.trees.len() as f64;
         // Scaled before summing: a sum of huge answers must not overflow.
-        self.trees.iter().map(|tree| tree.predict(row) * share).sum()
+        self.trees.iter().map(|tree| tree.predict(row)[0] * share).sum()
     }
 
     /// Features of a row.
@@ -146,49 +133,51 @@ impl TryFrom<Saved> for RandomForest {
     type Error = String;
 
     fn try_from(saved: Saved) -> Result<Self, String> {
-        if saved.trees.is_empty() || saved.trees.iter().any(|t| t.features() != saved.importance.len()) {
+        let sound = |tree: &Tree| tree.features() == saved.importance.len() && tree.heads() == 1;
+        if saved.trees.is_empty() || !saved.trees.iter().all(sound) {
             return Err("a saved forest has no trees, or trees over different features".to_owned());
         }
         Ok(Self { trees: saved.trees, importance: saved.importance })
     }
 }
 
-/// How often each row was drawn.
-fn draw_weights(rows: usize, bootstrap: bool, rng: &mut SeededRng) -> Vec<f64> {
-    if !bootstrap {
-        return vec![1.0; rows];
+/// Grows a tree on its own sample; gives it with the gains of its splits.
+fn grow(
+    grower: &mut Grower<'_>,
+    targets: &[f64],
+    bootstrap: bool,
+    scaling: &Scaling,
+    rng: &mut SeededRng,
+) -> (Tree, Vec<f64>) {
+    let weights = draw_weights(targets.len(), bootstrap, rng);
+    let mut signal = Signal::default();
+    signal.set_weighted(targets, &weights);
+    let mut importance = vec![0.0; grower.features()];
+    let drawn = (0..targets.len() as u32).filter(|row| weights[*row as usize] > 0);
+    let offered = vec![true; grower.features()];
+    let mut grown = grower.grow(&signal, drawn, &offered, 1, rng, &mut importance);
+    for (node, from, to) in &grown.leaves {
+        let (mut sum, mut weight) = (0.0, 0.0);
+        for row in &grower.rows()[*from..*to] {
+            let times = f64::from(weights[*row as usize]);
+            sum += times * targets[*row as usize];
+            weight += times;
+        }
+        grown.tree.values_mut(*node)[0] = scaling.to_target(sum / weight);
     }
-    let mut weights = vec![0.0; rows];
+    (grown.tree, importance)
+}
+
+/// How often each row was drawn.
+fn draw_weights(rows: usize, bootstrap: bool, rng: &mut SeededRng) -> Vec<u32> {
+    if !bootstrap {
+        return vec![1; rows];
+    }
+    let mut weights = vec![0; rows];
     for _ in 0..rows {
-        weights[rng.below(rows)] += 1.0;
+        weights[rng.below(rows)] += 1;
     }
     weights
-}
-
-/// Targets brought to [-1, 1] around their middle, so that neither huge ones overflow when squared nor a large offset
-/// eats the digits of small differences.
-struct Scaling {
-    low: f64,
-    high: f64,
-    middle: f64,
-    half: f64,
-}
-
-impl Scaling {
-    fn of(targets: &[f64]) -> Self {
-        let low = targets.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = targets.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let half = high / 2.0 - low / 2.0;
-        Self { low, high, middle: low / 2.0 + high / 2.0, half: if half > 0.0 { half } else { 1.0 } }
-    }
-
-    fn to_unit(&self, target: f64) -> f64 {
-        (target - self.middle) / self.half
-    }
-
-    fn to_target(&self, unit: f64) -> f64 {
-        (unit * self.half + self.middle).clamp(self.low, self.high)
-    }
 }
 
 #[cfg(test)]

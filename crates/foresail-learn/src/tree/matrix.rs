@@ -43,9 +43,4 @@ impl<'a> Matrix<'a> {
     pub fn row(&self, index: usize) -> &'a [f32] {
         &self.values[index * self.width..(index + 1) * self.width]
     }
-
-    /// The values of one feature, down the rows.
-    pub(super) fn column(&self, feature: usize) -> impl Iterator<Item = f32> + 'a {
-        self.values[feature.min(self.values.len())..].iter().step_by(self.width).copied()
-    }
 }
