@@ -53,6 +53,18 @@ pub enum Error {
     /// Features of another definition than those a model was trained on.
     #[error("features differ from those expected: {0}")]
     SchemaMismatch(String),
+    /// An option out of its range.
+    #[error("{option} is {value}, accepted is {least} to {most}")]
+    BadOption {
+        /// Its name.
+        option: &'static str,
+        /// The value given.
+        value: f64,
+        /// The least that is accepted.
+        least: f64,
+        /// The most.
+        most: f64,
+    },
     /// Saved state that cannot be restored.
     #[error("saved state cannot be restored: {0}")]
     BadSnapshot(String),

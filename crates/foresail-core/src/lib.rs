@@ -2,7 +2,7 @@
 //!
 //! Time and units, the validated series ([`Frame`]), what is known ahead ([`Known`]), seeded randomness
 //! ([`SeededRng`]), the vocabulary of scaling ([`Observation`], [`Decision`], [`Policy`]) and journal records; streaming
-//! statistics ([`online`]) and the 72 features made of them ([`features`]).
+//! statistics ([`online`]), [`sketches`], the 72 features made of them ([`features`]) and the [`fingerprint`] of a workload.
 //! Everything here is plain synchronous data: nothing reads a clock, a file or the environment.
 //!
 //! ```
@@ -19,6 +19,7 @@
 
 mod error;
 pub mod features;
+pub mod fingerprint;
 mod frame;
 pub mod humane;
 mod journal;
@@ -26,6 +27,7 @@ mod known;
 pub mod online;
 mod rng;
 mod scaling;
+pub mod sketches;
 mod time;
 mod units;
 

@@ -1,5 +1,5 @@
-//! Learners that know nothing of load or replicas: random forests, gradient boosting, online linear models, bandits, and
-//! the account that tells a champion from its challengers.
+//! Learners that know nothing of load or replicas: random forests, gradient boosting, online linear models, bandits, drift,
+//! resource use from fingerprints, and the account that tells a champion from its challengers.
 //!
 //! Each is plain synchronous code that is handed its data and its randomness, and whose result depends on nothing else:
 //! a forest grown on one thread is bit for bit the forest grown on sixteen.
@@ -18,10 +18,12 @@
 
 pub mod bandit;
 pub mod boosting;
+pub mod drift;
 mod error;
 pub mod forest;
 pub mod linear;
-mod tree;
+pub mod resource;
 pub mod trial;
+mod tree;
 
 pub use error::Error;

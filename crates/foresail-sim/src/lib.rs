@@ -1,4 +1,4 @@
-//! Workshop: seeded load to learn from and to be tested by, and the event-driven plant, all in virtual time.
+//! Workshop: seeded load and requests to learn from and to be tested by, and the event-driven plant, all in virtual time.
 //!
 //! ```
 //! use foresail_sim::generate::{GenerateOptions, Kind, Overlay, Pattern, generate};
@@ -14,3 +14,4 @@
 
 pub mod event;
 pub mod generate;
+pub mod requests;

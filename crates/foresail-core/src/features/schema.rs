@@ -35,6 +35,12 @@ impl Schema {
         Ok(Self::sealed(DEFINITION, step, features))
     }
 
+    /// The schema of features that are computed elsewhere, such as a workload's fingerprint, by version `definition` of that
+    /// code; each looks at one row of `step`.
+    pub fn named(definition: u32, step: Duration, names: impl IntoIterator<Item = String>) -> Self {
+        Self::sealed(definition, step, names.into_iter().map(|name| (name, 1)).collect())
+    }
+
     fn sealed(definition: u32, step: Duration, features: Vec<(String, usize)>) -> Self {
         let mut text = format!("foresail features {definition}, step {} us\n", step.as_micros());
         for (name, rows) in &features {

@@ -1,0 +1,169 @@
+//! Past states, those like the present one, and what followed them.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::pca::OnlinePca;
+use crate::Timestamp;
+
+/// One interval as it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredState {
+    /// Its start.
+    pub time: Timestamp,
+    /// Its features, `None` where there was nothing to tell them from.
+    pub features: Vec<Option<f64>>,
+    /// What the service used in it, in any one unit, if that was measured.
+    pub resource: Option<f64>,
+}
+
+/// A past state like the one asked about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Neighbour {
+    /// Its number, from the oldest remembered, 0.
+    pub index: usize,
+    /// How far from the one asked about, in the space of the fingerprints.
+    pub distance: f64,
+}
+
+/// The last states, oldest first; the oldest is forgotten as a new one comes. Features are kept rather than fingerprints, so
+/// that the axes may go on turning: a search looks at all through the axes of today, exactly, at O(states × features ×
+/// components), about a millisecond for four thousand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StateMemory {
+    capacity: usize,
+    states: VecDeque<StoredState>,
+}
+
+impl StateMemory {
+    /// Of at most `capacity` states, at least 1.
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity: capacity.max(1), states: VecDeque::new() }
+    }
+
+    /// Keeps a state, later than all before it.
+    pub fn push(&mut self, state: StoredState) {
+        while self.states.len() >= self.capacity.max(1) {
+            self.states.pop_front();
+        }
+        self.states.push_back(state);
+    }
+
+    /// The states, oldest first.
+    pub fn states(&self) -> impl ExactSizeIterator<Item = &StoredState> {
+        self.states.iter()
+    }
+
+    /// State number `index` from the oldest.
+    pub fn get(&self, index: usize) -> Option<&StoredState> {
+        self.states.get(index)
+    }
+
+    /// States remembered.
+    pub fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// No states.
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+
+    /// The `count` states before `before` that are most like number `index`, nearest first. With a `lag`, the states so many
+    /// before either have to be alike too: then they are alike in where they come from.
+    pub fn nearest(
+        &self,
+        pca: &OnlinePca,
+        index: usize,
+        count: usize,
+        before: Timestamp,
+        lag: usize,
+    ) -> Vec<Neighbour> {
+        let scores: Vec<Vec<f64>> = self.states.iter().map(|state| pca.project(&state.features)).collect();
+        let apart =
+            |a: usize, b: usize| -> f64 { scores[a].iter().zip(&scores[b]).map(|(a, b)| (a - b).powi(2)).sum() };
+        if index >= scores.len() {
+            return Vec::new();
+        }
+        let lag = if lag <= index { lag } else { 0 };
+        let past = self.states.partition_point(|state| state.time < before).min(index);
+        let mut found: Vec<Neighbour> = (lag..past)
+            .map(|other| {
+                let behind = if lag > 0 { apart(other - lag, index - lag) } else { 0.0 };
+                Neighbour { index: other, distance: (apart(other, index) + behind).sqrt() }
+            })
+            .collect();
+        // Of equally near ones the latest, which is the likeliest to hold still.
+        let order = |a: &Neighbour, b: &Neighbour| a.distance.total_cmp(&b.distance).then(b.index.cmp(&a.index));
+        if found.len() > count && count > 0 {
+            found.select_nth_unstable_by(count - 1, order);
+        }
+        found.truncate(count);
+        found.sort_by(order);
+        found
+    }
+
+    /// By how much the resource use changed in the `ahead` intervals after `neighbours`, the nearer counting for more; `None` if
+    /// that is not known of any.
+    pub fn what_followed(&self, neighbours: &[Neighbour], ahead: usize) -> Option<f64> {
+        let floor = neighbours.first().map_or(0.0, |nearest| 0.1 * nearest.distance * nearest.distance) + 1e-9;
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for neighbour in neighbours {
+            let resource = |index: usize| self.states.get(index)?.resource;
+            let Some((then, later)) = resource(neighbour.index).zip(resource(neighbour.index + ahead)) else {
+                continue;
+            };
+            let weight = 1.0 / (neighbour.distance * neighbour.distance + floor);
+            sum += weight * (later - then);
+            weights += weight;
+        }
+        (weights > 0.0).then(|| sum / weights)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> (StateMemory, OnlinePca) {
+        let mut memory = StateMemory::new(50);
+        let mut pca = OnlinePca::new(2, 2, 1e4);
+        for i in 0..60_i64 {
+            // Two features that go round in a circle of ten.
+            let angle = i as f64 * std::f64::consts::TAU / 10.0;
+            let features = vec![Some(angle.sin()), Some(100.0 * angle.cos())];
+            pca.update(&features);
+            memory.push(StoredState { time: Timestamp::from_secs(10 * i), features, resource: Some((i % 10) as f64) });
+        }
+        (memory, pca)
+    }
+
+    #[test]
+    fn the_nearest_are_those_of_the_same_phase_and_the_past_tells_what_follows() {
+        let (memory, pca) = memory();
+        assert_eq!(memory.len(), 50);
+        let latest = memory.len() - 1;
+        let time = memory.get(latest).unwrap().time;
+        for lag in [0, 3] {
+            let found = memory.nearest(&pca, latest, 3, time, lag);
+            let places: Vec<usize> = found.iter().map(|n| n.index).collect();
+            assert!(places.iter().all(|i| (latest - i).is_multiple_of(10)), "{places:?}");
+            assert!(found.is_sorted_by(|a, b| a.distance <= b.distance));
+            // The latest is phase 9; three on is phase 2: 7 less.
+            assert!((memory.what_followed(&found, 3).unwrap() + 7.0).abs() < 1e-6);
+        }
+        let early = memory.nearest(&pca, latest, 3, Timestamp::from_secs(300), 0);
+        assert!(early.iter().all(|n| memory.get(n.index).unwrap().time < Timestamp::from_secs(300)));
+    }
+
+    #[test]
+    fn nothing_is_like_nothing() {
+        let (memory, pca) = memory();
+        assert_eq!(memory.nearest(&pca, 999, 3, Timestamp::from_secs(1_000), 0), []);
+        assert_eq!(memory.nearest(&pca, 49, 3, Timestamp::EPOCH, 0), []);
+        assert_eq!(memory.nearest(&pca, 49, 0, Timestamp::from_secs(1_000), 0), []);
+        assert_eq!(memory.what_followed(&[], 3), None);
+        assert_eq!(memory.what_followed(&[Neighbour { index: 49, distance: 0.0 }], 3), None);
+    }
+}
