@@ -34,7 +34,7 @@ mod units;
 pub use error::Error;
 pub use frame::{Column, Frame, Row};
 pub use journal::{Direction, JournalRecord, Journalled, Mode};
-pub use known::{Event, Holiday, Known};
+pub use known::{Deploy, Event, Holiday, Known, Signal};
 pub use rng::SeededRng;
 pub use scaling::{
     Decision, Driver, Goal, Limit, Limits, Metric, Observation, Order, Policy, Quality, Reason, ReplicaCounts, Sample,

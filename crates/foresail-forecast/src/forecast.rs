@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use foresail_core::Timestamp;
+use foresail_core::{Known, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What a fitted model says of the next steps, in the unit of the history.
@@ -27,6 +27,18 @@ impl Forecast {
     /// A point forecast without quantiles.
     pub fn point(start: Timestamp, step: Duration, mean: Vec<f64>) -> Self {
         Self { start, step, mean, levels: Vec::new(), quantiles: Vec::new(), degraded: None }
+    }
+
+    /// The same with announced events: each step times the factors of the events that hold at its start. Models leave
+    /// these out.
+    #[must_use]
+    pub fn times_events(mut self, known: &Known) -> Self {
+        for i in 0..self.horizon() {
+            let factor = known.factor_at(self.time(i));
+            self.mean[i] *= factor;
+            self.quantiles.get_mut(i).into_iter().flatten().for_each(|v| *v *= factor);
+        }
+        self
     }
 
     /// Steps ahead.
@@ -71,4 +83,24 @@ pub struct Snapshot {
     pub version: u32,
     /// The state.
     pub state: serde_json::Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use foresail_core::Event;
+
+    use super::*;
+
+    #[test]
+    fn announced_events_multiply_their_steps() {
+        let at = |secs| Timestamp::from_secs(secs);
+        let event = |from, to, factor| Event { from, to, factor, floor: 0, kind: String::new(), label: String::new() };
+        let events = vec![event(at(60), at(120), 3.0), event(at(0), at(180), 2.0)];
+        let known = Known { events, ..Known::none() };
+        let mut forecast = Forecast::point(at(0), Duration::from_secs(60), vec![1.0; 4]);
+        (forecast.levels, forecast.quantiles) = (vec![0.9], vec![vec![5.0]; 4]);
+        let with = forecast.times_events(&known);
+        assert_eq!(with.mean, [2.0, 6.0, 2.0, 1.0]);
+        assert_eq!(with.quantiles, [[10.0], [30.0], [10.0], [5.0]]);
+    }
 }

@@ -25,6 +25,7 @@ pub mod intervals;
 pub mod metrics;
 pub mod mixer;
 pub mod models;
+pub mod multi_signal;
 pub mod registry;
 pub mod seasonality;
 

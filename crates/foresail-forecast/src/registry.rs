@@ -20,6 +20,7 @@ use crate::guard::FittedGuarded;
 use crate::intervals::FittedCalibrated;
 use crate::mixer::{Ensemble, FittedEnsemble, MEMBERS};
 use crate::models::MODELS;
+use crate::multi_signal::{FittedMultiSignal, MultiSignal};
 use crate::seasonality::Detecting;
 use crate::{Error, Fitted, Forecaster, Snapshot};
 
@@ -44,7 +45,7 @@ impl Default for ModelOptions {
 
 /// The names that [`build`] knows, cheapest model first.
 pub fn names() -> Vec<&'static str> {
-    MODELS.iter().map(|entry| entry.name).chain([FittedEnsemble::MODEL]).collect()
+    MODELS.iter().map(|entry| entry.name).chain([FittedMultiSignal::MODEL, FittedEnsemble::MODEL]).collect()
 }
 
 /// The model called `name`.
@@ -72,6 +73,9 @@ pub(crate) fn build_as_told(name: &str, options: &ModelOptions) -> Result<Box<dy
         let members = MEMBERS.iter().map(|member| build_as_told(member, options)).collect::<Result<_, _>>()?;
         return Ok(Box::new(Ensemble::new(members, options.horizon)));
     }
+    if name == FittedMultiSignal::MODEL {
+        return Ok(Box::new(MultiSignal::new(&options.seasons, options.columns.clone())));
+    }
     let entry = MODELS.iter().find(|entry| entry.name == name).ok_or_else(|| unknown(name))?;
     Ok((entry.build)(options))
 }
@@ -85,6 +89,7 @@ pub fn restore(snapshot: Snapshot) -> Result<Box<dyn Fitted>, Error> {
         FittedCalibrated::MODEL => FittedCalibrated::restore(snapshot),
         FittedEnsemble::MODEL => FittedEnsemble::restore(snapshot),
         FittedGuarded::MODEL => FittedGuarded::restore(snapshot),
+        FittedMultiSignal::MODEL => FittedMultiSignal::restore(snapshot),
         name => {
             let entry = MODELS.iter().find(|entry| entry.name == name).ok_or_else(|| unknown(name))?;
             (entry.restore)(snapshot)
@@ -109,9 +114,9 @@ mod tests {
 
     #[test]
     fn a_name_that_is_none_is_answered_with_those_there_are() {
-        let message = build("prophet", &ModelOptions::default()).err().unwrap().to_string();
-        assert!(message.starts_with("no model \"prophet\"; there are last_value, seasonal_naive"), "{message}");
-        let snapshot = Snapshot { model: "prophet".into(), version: 1, state: serde_json::Value::Null };
+        let message = build("oracle", &ModelOptions::default()).err().unwrap().to_string();
+        assert!(message.starts_with("no model \"oracle\"; there are last_value, seasonal_naive"), "{message}");
+        let snapshot = Snapshot { model: "oracle".into(), version: 1, state: serde_json::Value::Null };
         assert!(matches!(restore(snapshot), Err(Error::NoSuchModel { .. })));
     }
 

@@ -39,6 +39,11 @@ impl Clock {
         Duration::from_micros(self.step_us as u64)
     }
 
+    /// The zone of its calendar.
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// Start of the row `ahead` rows after the one to come.
     pub(crate) fn time(&self, ahead: usize) -> Timestamp {
         let span = self.step_us.saturating_mul(ahead as i64);

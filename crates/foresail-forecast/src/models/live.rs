@@ -27,10 +27,23 @@ pub(crate) trait Model: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The mean of the next `horizon` steps. A value that is not finite is replaced by the last observed one.
     fn point(&self, clock: &Clock, horizon: usize, known: &Known) -> Vec<f64>;
 
+    /// Quantiles of the next `horizon` steps, where the model has its own.
+    fn quantiles(&self, _clock: &Clock, _horizon: usize, _known: &Known) -> Option<Quantiles> {
+        None
+    }
+
     /// Whether restored state keeps what the code relies on (lengths, indices). Numbers need no check.
     fn is_sound(&self) -> bool {
         true
     }
+}
+
+/// Quantiles of the steps ahead, as in [`Forecast`].
+pub(crate) struct Quantiles {
+    /// Ascending, within (0, 1).
+    pub(crate) levels: Vec<f64>,
+    /// `horizon × levels`, non-decreasing within a step.
+    pub(crate) rows: Vec<Vec<f64>>,
 }
 
 /// A model on its clock.
@@ -113,6 +126,11 @@ impl<M: Model> Fitted for Live<M> {
         debug_assert_eq!(mean.len(), horizon);
         let broken = mean.iter_mut().filter(|v| !v.is_finite()).map(|v| *v = self.last).count();
         let mut forecast = Forecast::point(self.clock.next(), self.clock.step(), mean);
+        if let Some(own) = self.model.quantiles(&self.clock, horizon, known)
+            && own.rows.iter().flatten().all(|v| v.is_finite())
+        {
+            (forecast.levels, forecast.quantiles) = (own.levels, own.rows);
+        }
         if broken > 0 {
             forecast.degraded = Some(format!("{}: {broken} of {horizon} steps not finite, last value held", M::NAME));
         }

@@ -19,6 +19,7 @@ mod linear_trend;
 mod live;
 mod pattern;
 mod profile;
+mod prophet;
 mod random_forest;
 mod ridge;
 mod season;
@@ -33,6 +34,7 @@ pub use last_value::LastValue;
 pub use level_shape::LevelShape;
 pub use linear_trend::LinearTrend;
 pub use pattern::Pattern;
+pub use prophet::{Cycle, Growth, Mode, MonthDay, Prophet, ProphetOptions, Regressor, Seasonality, Terms, Window};
 pub use random_forest::RandomForest;
 pub use ridge::Ridge;
 pub use seasonal_naive::SeasonalNaive;
@@ -71,6 +73,7 @@ pub(crate) const MODELS: &[Entry] = &[
         Box::new(Theta::new(ThetaForm::DynamicOptimized, &options.seasons))
     }),
     entry::<theta::State<theta::Auto>>(|options| Box::new(Theta::new(ThetaForm::Auto, &options.seasons))),
+    entry::<prophet::State>(|options| Box::new(Prophet::with_seasons(&options.seasons))),
     entry::<ridge::State>(|options| Box::new(Ridge::new(&options.seasons, options.columns.clone()))),
     entry::<seed_ensemble::State>(|options| Box::new(SeedEnsemble::new(&options.seasons))),
     entry::<random_forest::State>(|options| Box::new(RandomForest::new(&options.seasons, options.columns.clone()))),

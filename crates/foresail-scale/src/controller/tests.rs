@@ -288,7 +288,7 @@ fn an_announced_event_is_ready_when_it_starts_and_its_caches_are_warm() {
     world.run(&mut controller, 100, 900.0);
     let from = world.now + Duration::from_secs(600);
     let to = from + Duration::from_secs(3_600);
-    let event = Event { from, to, factor: 3.0, floor: 12, label: "sale".into() };
+    let event = Event { from, to, factor: 3.0, floor: 12, kind: String::new(), label: "sale".into() };
     world.tell(&mut controller, Command::Announce { event });
     world.run(&mut controller, 30, 900.0);
     assert_eq!(world.desired(), 11, "not yet");
@@ -308,7 +308,14 @@ fn an_announced_event_is_ready_when_it_starts_and_its_caches_are_warm() {
     world.run(&mut controller, 100, 500.0);
     assert_eq!(world.desired(), 7);
     let bad = Command::Announce {
-        event: Event { from, to: Timestamp::from_secs(9_999_999), factor: f64::NAN, floor: 0, label: String::new() },
+        event: Event {
+            from,
+            to: Timestamp::from_secs(9_999_999),
+            factor: f64::NAN,
+            floor: 0,
+            kind: String::new(),
+            label: String::new(),
+        },
     };
     assert!(matches!(controller.command(world.now, &bad), Err(Refused::BadFactor(_))));
 }

@@ -1,7 +1,7 @@
 //! A forecasting model kept up to date by a policy: rows as they close, a fresh fit now and then.
 
 use foresail_core::{Known, Row, SeededRng};
-use foresail_forecast::{Fitted, Forecaster};
+use foresail_forecast::{Fitted, Forecast, Forecaster};
 
 use super::grid::Grid;
 
@@ -62,6 +62,11 @@ impl OnlineModel {
 
     /// Point forecast of the next `horizon` steps; `None` before the first fit.
     pub(super) fn predict(&self, horizon: usize) -> Option<Vec<f64>> {
-        Some(self.fitted.as_ref()?.predict(horizon, &self.known).mean)
+        Some(self.forecast(horizon)?.mean)
+    }
+
+    /// [`OnlineModel::predict`] with the quantiles that the model gives.
+    pub(super) fn forecast(&self, horizon: usize) -> Option<Forecast> {
+        Some(self.fitted.as_ref()?.predict(horizon, &self.known))
     }
 }

@@ -72,7 +72,7 @@ pub(super) async fn announce(call: Call) -> Result<Response, Problem> {
     let label = call.values.text("label").unwrap_or_default().to_owned();
     let factor = call.values.number("factor").unwrap_or(1.0);
     let floor = small(&call, "floor");
-    say(call, Word::Announce { event: Event { from, to, factor, floor, label } }).await
+    say(call, Word::Announce { event: Event { from, to, factor, floor, kind: String::new(), label } }).await
 }
 
 pub(super) async fn withdraw(call: Call) -> Result<Response, Problem> {

@@ -24,7 +24,7 @@ fn wrong_calls_are_usage_errors() {
     let calls = [
         "forecast load.csv --horizon 30",
         "forecast load.csv --horizon 90s",
-        "forecast load.csv --horizon 5m --model prophet",
+        "forecast load.csv --horizon 5m --model oracle",
         "forecast load.csv --horizon 5m --quantiles 1.5",
         "backtest load.csv --horizon 1m --models nothing",
         "simulate load.csv",

@@ -110,7 +110,14 @@ fn an_announced_event_is_ready_when_it_starts() {
     let mut options = PolicyOptions::new(LIMITS);
     let from = Timestamp::from_secs(15 * 300);
     let to = from + Duration::from_secs(600);
-    options.known.events.push(foresail_core::Event { from, to, factor: 1.0, floor: 90, label: "sale".to_owned() });
+    options.known.events.push(foresail_core::Event {
+        from,
+        to,
+        factor: 1.0,
+        floor: 90,
+        kind: String::new(),
+        label: "sale".to_owned(),
+    });
     let mut policy = Foresail::new(&service(), &options).expect("valid");
     let mut desired = 15;
     for tick in 0..300 {

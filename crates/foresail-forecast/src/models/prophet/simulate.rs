@@ -1,0 +1,122 @@
+//! Futures of the series: as many changes of the trend as there were, as large as they were, and noise.
+
+use foresail_core::SeededRng;
+
+use super::shape::{Parts, Shape};
+
+/// Levels of the quantiles given, ascending.
+pub(super) const LEVELS: [f64; 19] =
+    [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95];
+/// Added to the mean size of the changes, as Prophet does.
+const LEAST_CHANGE: f64 = 1e-8;
+
+/// One simulated future of the trend's line: what it has changed by so far.
+struct Path {
+    rng: SeededRng,
+    /// When the next change comes, in units of time.
+    next: f64,
+    slope: f64,
+    offset: f64,
+}
+
+/// What the futures are made of.
+pub(super) struct Futures<'a> {
+    pub(super) shape: &'a Shape,
+    /// Changes in the history, of which there is one everywhere else in the trend's prior.
+    pub(super) changes: &'a [f64],
+    pub(super) sigma: f64,
+    pub(super) samples: usize,
+    pub(super) rng: SeededRng,
+}
+
+impl Futures<'_> {
+    /// Quantiles of the values at [`LEVELS`], for each of `ahead`: its time (1 at the end of the history, ascending) and
+    /// its expected value in parts. Changes come as often as changepoints were laid in the history, and are Laplace
+    /// distributed with the mean size of those found. The first steps of a longer forecast are those of a shorter one.
+    ///
+    /// O(steps × samples × log samples).
+    pub(super) fn quantiles(&self, ahead: impl Iterator<Item = (f64, Parts)>) -> Vec<Vec<f64>> {
+        let rate = self.changes.len() as f64;
+        let size = self.changes.iter().map(|v| v.abs()).sum::<f64>() / rate.max(1.0) + LEAST_CHANGE;
+        let start = |i: usize| {
+            let mut rng = self.rng.fork(i as u64 + 1);
+            let next = 1.0 + rng.exponential() / rate;
+            Path { rng, next, slope: 0.0, offset: 0.0 }
+        };
+        let mut paths: Vec<Path> = (0..self.samples).map(start).collect();
+        let mut noise = self.rng.clone();
+        let mut values = vec![0.0; self.samples];
+        ahead
+            .map(|(t, parts)| {
+                for (path, value) in paths.iter_mut().zip(&mut values) {
+                    // A change a step is more than a trend is made of; the bound keeps absurd steps finite in time.
+                    for _ in 0..1000 {
+                        if path.next.is_nan() || path.next > t {
+                            break;
+                        }
+                        let sign = if path.rng.uniform() < 0.5 { -1.0 } else { 1.0 };
+                        let change = sign * size * path.rng.exponential();
+                        path.slope += change;
+                        path.offset -= change * path.next;
+                        path.next += path.rng.exponential() / rate;
+                    }
+                    let trend = self.shape.curve(parts.line + path.slope * t + path.offset);
+                    *value = Parts { trend, ..parts }.value() + self.sigma * noise.normal();
+                }
+                values.sort_unstable_by(f64::total_cmp);
+                LEVELS.iter().map(|level| quantile(&values, *level)).collect()
+            })
+            .collect()
+    }
+}
+
+/// The quantile of ascending values, interpolated between the two nearest.
+fn quantile(values: &[f64], level: f64) -> f64 {
+    let place = level * (values.len() - 1) as f64;
+    let below = place.floor() as usize;
+    let above = (below + 1).min(values.len() - 1);
+    values[below] + (values[above] - values[below]) * (place - below as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shape::Trend;
+    use super::*;
+
+    fn futures(changes: &[f64], sigma: f64, steps: usize) -> Vec<Vec<f64>> {
+        let shape = Shape { trend: Trend::Linear, changes: 2..2 + changes.len(), multiplicative: Vec::new() };
+        let rng = SeededRng::seed_from_u64(4);
+        let futures = Futures { shape: &shape, changes, sigma, samples: 4000, rng };
+        futures.quantiles((1..=steps).map(|i| {
+            let line = 2.0;
+            (1.0 + i as f64 / 100.0, Parts { trend: line, line, factor: 1.0, added: 0.0 })
+        }))
+    }
+
+    #[test]
+    fn without_changes_there_is_noise_alone() {
+        let rows = futures(&[], 0.5, 3);
+        for row in rows {
+            for (level, expected) in [(0, -1.645), (9, 0.0), (17, 1.282), (18, 1.645)] {
+                assert!((row[level] - (2.0 + 0.5 * expected)).abs() < 0.05, "{row:?}");
+            }
+        }
+    }
+
+    /// The sum of what Laplace changes at Poisson times make of the line by t is of variance rate × 2 size² × t³ / 3.
+    #[test]
+    fn uncertainty_of_the_trend_grows_as_the_theory_says() {
+        let rows = futures(&[0.1; 25], 0.0, 100);
+        let width = (rows[99][17] - rows[99][1]) / (2.0 * 1.2816);
+        let expected = (25.0 * 2.0 * 0.01 / 3.0_f64).sqrt();
+        assert!((width / expected - 1.0).abs() < 0.1, "{width} for {expected}");
+        assert!(rows[9][18] - rows[9][0] < 0.1 * (rows[99][18] - rows[99][0]));
+        assert_eq!(futures(&[0.1; 25], 0.3, 10), futures(&[0.1; 25], 0.3, 40)[..10]);
+    }
+
+    #[test]
+    fn quantiles_lie_between_their_neighbours() {
+        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.75), 3.0);
+        assert_eq!(quantile(&[7.0], 0.9), 7.0);
+    }
+}
