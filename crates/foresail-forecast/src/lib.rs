@@ -28,6 +28,7 @@ pub mod models;
 pub mod multi_signal;
 pub mod registry;
 pub mod seasonality;
+pub mod suite;
 
 pub use error::Error;
 pub use forecast::{Forecast, Snapshot};

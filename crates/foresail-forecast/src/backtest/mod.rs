@@ -34,6 +34,7 @@ use crate::metrics::Reference;
 use crate::{Error, Forecaster};
 
 pub use result::{BacktestResult, ForecastRow, ModelResult, Timing, Window};
+pub(crate) use stream::label;
 
 /// What is tested and how.
 #[derive(Clone, Debug, PartialEq)]

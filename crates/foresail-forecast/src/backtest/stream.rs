@@ -116,6 +116,6 @@ impl Walk<'_> {
 }
 
 /// A number for a name (FNV-1a), so that a model draws the same whatever else is tested beside it.
-fn label(name: &str) -> u64 {
+pub(crate) fn label(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
