@@ -23,7 +23,7 @@ mod error;
 pub mod forest;
 pub mod linear;
 pub mod resource;
-pub mod trial;
 mod tree;
+pub mod trial;
 
 pub use error::Error;

@@ -103,7 +103,7 @@ impl RegimeTracker {
             match self.regimes.first_mut() {
                 Some(regime) => regime.learn(features, self.states),
                 None => {
-                    self.begin(vec![features.to_vec()]);
+                    self.begin(&[features.to_vec()]);
                 }
             }
             return None;
@@ -129,13 +129,13 @@ impl RegimeTracker {
                 unlike.iter().for_each(|features| self.regimes[known].learn(features, self.states));
                 known
             }
-            _ => self.begin(unlike),
+            _ => self.begin(&unlike),
         };
         Some(RegimeChange { from, to: self.regimes[self.current].id, is_new })
     }
 
     /// Begins a regime with some states, forgetting the one left longest ago if there are too many; its place.
-    fn begin(&mut self, states: Vec<Vec<Option<f64>>>) -> usize {
+    fn begin(&mut self, states: &[Vec<Option<f64>>]) -> usize {
         if self.regimes.len() >= MOST {
             let oldest = (0..self.regimes.len()).min_by_key(|i| self.regimes[*i].last).unwrap_or(0);
             self.regimes.remove(oldest);

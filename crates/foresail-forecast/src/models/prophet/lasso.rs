@@ -76,7 +76,7 @@ impl Problem<'_> {
             };
             crossings
                 .chain([1.0])
-                .map(|share| at(share))
+                .map(at)
                 .map(|place| (self.objective(active, &place), place))
                 .min_by(|a, b| a.0.total_cmp(&b.0))
                 .map_or_else(|| from.clone(), |(_, place)| place)
