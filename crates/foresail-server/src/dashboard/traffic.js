@@ -53,7 +53,7 @@ function verdict(ratio) {
   if (!ratio) return "nothing compared yet";
   const [mean, low, high] = ratio.map((r) => (r - 1) * 100);
   const word = mean < 0 ? "less" : "more";
-  return `an answer costs ${number(Math.abs(mean))} % ${word} (95 % sure of ${number(low)} to ${number(high)} %)`;
+  return `an answer costs ${number(Math.abs(mean), 0)} % ${word} (95 % sure of ${number(low, 0)} to ${number(high, 0)} %)`;
 }
 
 /** A latency with the interval it may lie in. */
