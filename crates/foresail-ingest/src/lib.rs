@@ -6,6 +6,9 @@
 //! an [`Error`] names file, line, column and what was expected there. With the feature `http`, `PrometheusHttp` asks a
 //! running Prometheus for the same.
 //!
+//! What is known ahead is read here too: [`read_calendar`] (events and deployments), [`read_signals`] (quantities from
+//! outside), [`holidays`] by country; with the feature `http`, a `Feed` fetches them from an address.
+//!
 //! ```
 //! use foresail_ingest::{ReadOptions, Source, read};
 //!
@@ -20,13 +23,17 @@
 //! ```
 
 mod assemble;
+mod calendar;
 mod cell;
 mod clock;
 mod counter;
 mod csv;
 mod decompress;
 mod error;
+#[cfg(feature = "http")]
+mod feed;
 mod grid;
+mod holidays;
 mod options;
 mod parquet;
 mod parquet_cells;
@@ -38,13 +45,18 @@ mod prometheus_http;
 mod quality;
 mod read;
 mod schema;
+mod signals;
 mod source;
 mod stamp;
 mod table;
 mod write;
 
+pub use calendar::{Calendar, read_calendar};
 pub use decompress::Codec;
 pub use error::Error;
+#[cfg(feature = "http")]
+pub use feed::{Feed, FeedOptions};
+pub use holidays::{countries, holidays};
 pub use options::{Aggregation, Counters, Duplicates, EpochUnit, Format, Negative, ReadOptions};
 pub use place::{At, Place};
 pub use preset::Preset;
@@ -52,5 +64,6 @@ pub use preset::Preset;
 pub use prometheus_http::{Auth, Backfill, Newest, PrometheusHttp, PrometheusOptions, Secret};
 pub use quality::{ColumnQuality, Quality};
 pub use read::{Ingested, read};
+pub use signals::read_signals;
 pub use source::Source;
 pub use write::{write_csv, write_parquet};

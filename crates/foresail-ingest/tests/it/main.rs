@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests, their helpers too")]
 
+#[cfg(feature = "http")]
+mod feed;
 mod formats;
 mod malformed;
 #[cfg(feature = "http")]

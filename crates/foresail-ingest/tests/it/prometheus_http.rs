@@ -22,8 +22,8 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 /// A request as the fake sees it.
-struct Asked {
-    path: String,
+pub(crate) struct Asked {
+    pub(crate) path: String,
     query: Vec<(String, String)>,
     authorization: Option<String>,
 }
@@ -60,14 +60,14 @@ impl Asked {
     }
 }
 
-type Answer = Response<Full<Bytes>>;
+pub(crate) type Answer = Response<Full<Bytes>>;
 
-fn answer(status: u16, body: impl Into<Bytes>) -> Answer {
+pub(crate) fn answer(status: u16, body: impl Into<Bytes>) -> Answer {
     Response::builder().status(status).body(Full::new(body.into())).unwrap()
 }
 
 /// A host that answers as `handle` says.
-async fn host(handle: impl Fn(Asked) -> Option<Answer> + Send + Sync + 'static) -> SocketAddr {
+pub(crate) async fn host(handle: impl Fn(Asked) -> Option<Answer> + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let handle = Arc::new(handle);
