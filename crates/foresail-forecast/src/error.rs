@@ -12,6 +12,9 @@ pub enum Error {
         /// Rows there are.
         got: usize,
     },
+    /// A model that multiplies its parts, and values that are not all above zero.
+    #[error("the model has factors, and not every value is above zero")]
+    NotPositive,
     /// No model of that name.
     #[error("no model {name:?}; there are {available}")]
     NoSuchModel {

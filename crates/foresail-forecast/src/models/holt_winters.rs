@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
 use super::live::{Live, Model, require};
-use super::smoothing::{Running, Seasonal, Trend, fit_forms, window};
+use super::season::fitting;
+use super::smoothing::{Fit, Form, Noise, Running, Seasonal, Trend, UPPER, Window, Workspace, fit};
 use crate::{Error, Fitted, Forecaster};
 
 /// Exponential smoothing with a damped trend and the shortest season that fits (Holt 1957, Winters 1960; FPP3, §8.3),
 /// additive or, where every value is above zero and it fits better, multiplicative. Without a season it is Holt's damped
-/// method. The weights are searched for in `fit`, in about 400 passes over at most 20,000 rows; an update is O(1).
+/// method. Weights and starting states are searched for in `fit`, in some hundred passes over at most 20,000 rows; an update
+/// is O(1).
 #[derive(Clone, Debug)]
 pub struct HoltWinters {
     seasons: Vec<Duration>,
@@ -32,14 +34,22 @@ impl Forecaster for HoltWinters {
 
     fn fit(&self, history: &Frame, _known: &Known, _rng: &mut SeededRng) -> Result<Box<dyn Fitted>, Error> {
         require(history, 4)?;
-        let window = window(&self.seasons, history);
-        let seasons: &[Seasonal] =
-            if window.has_season() { &[Seasonal::Additive, Seasonal::Multiplicative] } else { &[Seasonal::None] };
-        let best = fit_forms(&window, &[Trend::Damped], seasons)
-            .into_iter()
-            .min_by(|a, b| a.squares.total_cmp(&b.squares))
-            .expect("the first of the seasons is always admitted");
-        Ok(Box::new(Live::at_end(history, State(Running::new(&window, best)))))
+        let rows = fitting(&self.seasons, history).first().map_or(0, |season| season.rows);
+        let window = Window::of(history, rows);
+        let seasons: &[Seasonal] = match (window.has_season(), window.is_positive()) {
+            (false, _) => &[Seasonal::None],
+            (true, false) => &[Seasonal::Additive],
+            (true, true) => &[Seasonal::Additive, Seasonal::Multiplicative],
+        };
+        let mut room = Workspace::default();
+        let mut best: Option<Fit> = None;
+        for seasonal in seasons {
+            let form = Form { noise: Noise::Additive, trend: Trend::AdditiveDamped, seasonal: *seasonal };
+            let found = fit(&window, form, &UPPER, best.as_slice(), f64::INFINITY, &mut room);
+            best = best.filter(|best| best.deviance <= found.deviance).or(Some(found));
+        }
+        let best = best.expect("there is a kind of season");
+        Ok(Box::new(Live::at_end(history, State(Running::new(&window, &best)))))
     }
 }
 
@@ -48,7 +58,7 @@ pub(crate) struct State(Running);
 
 impl Model for State {
     const NAME: &'static str = "holt_winters";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn push(&mut self, clock: &Clock, row: &Row) {
         self.0.push(clock, row);

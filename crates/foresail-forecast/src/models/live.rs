@@ -27,8 +27,8 @@ pub(crate) trait Model: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The mean of the next `horizon` steps. A value that is not finite is replaced by the last observed one.
     fn point(&self, clock: &Clock, horizon: usize, known: &Known) -> Vec<f64>;
 
-    /// Quantiles of the next `horizon` steps, where the model has its own.
-    fn quantiles(&self, _clock: &Clock, _horizon: usize, _known: &Known) -> Option<Quantiles> {
+    /// Quantiles around `mean`, which [`Model::point`] gave; most models have none of their own.
+    fn quantiles(&self, _clock: &Clock, _known: &Known, _mean: &[f64]) -> Option<Quantiles> {
         None
     }
 
@@ -38,7 +38,7 @@ pub(crate) trait Model: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
 }
 
-/// Quantiles of the steps ahead, as in [`Forecast`].
+/// What a model itself says of how far actuals may lie from its forecast, as in [`Forecast`].
 pub(crate) struct Quantiles {
     /// Ascending, within (0, 1).
     pub(crate) levels: Vec<f64>,
@@ -124,15 +124,14 @@ impl<M: Model> Fitted for Live<M> {
     fn predict(&self, horizon: usize, known: &Known) -> Forecast {
         let mut mean = self.model.point(&self.clock, horizon, known);
         debug_assert_eq!(mean.len(), horizon);
+        let quantiles = self.model.quantiles(&self.clock, known, &mean);
         let broken = mean.iter_mut().filter(|v| !v.is_finite()).map(|v| *v = self.last).count();
         let mut forecast = Forecast::point(self.clock.next(), self.clock.step(), mean);
-        if let Some(own) = self.model.quantiles(&self.clock, horizon, known)
-            && own.rows.iter().flatten().all(|v| v.is_finite())
-        {
-            (forecast.levels, forecast.quantiles) = (own.levels, own.rows);
-        }
         if broken > 0 {
             forecast.degraded = Some(format!("{}: {broken} of {horizon} steps not finite, last value held", M::NAME));
+        }
+        if let Some(own) = quantiles.filter(|own| own.rows.iter().flatten().all(|v| v.is_finite())) {
+            (forecast.levels, forecast.quantiles) = (own.levels, own.rows);
         }
         forecast
     }

@@ -17,6 +17,7 @@ mod last_value;
 mod level_shape;
 mod linear_trend;
 mod live;
+mod normal;
 mod pattern;
 mod profile;
 mod prophet;
@@ -26,9 +27,10 @@ mod season;
 mod seasonal_naive;
 mod seed_ensemble;
 mod smoothing;
+mod stl;
 mod theta;
 
-pub use ets::Ets;
+pub use ets::{Ets, EtsFit};
 pub use holt_winters::HoltWinters;
 pub use last_value::LastValue;
 pub use level_shape::LevelShape;
@@ -39,6 +41,7 @@ pub use random_forest::RandomForest;
 pub use ridge::Ridge;
 pub use seasonal_naive::SeasonalNaive;
 pub use seed_ensemble::SeedEnsemble;
+pub use stl::{Components, Decomposition, Mstl, OnlineStl, StreamingStl, decompose};
 pub use theta::{Theta, ThetaForm};
 
 use crate::registry::ModelOptions;
@@ -65,7 +68,9 @@ pub(crate) const MODELS: &[Entry] = &[
     entry::<pattern::State>(|options| Box::new(Pattern::new(&options.seasons))),
     entry::<level_shape::State>(|options| Box::new(LevelShape::new(&options.seasons))),
     entry::<holt_winters::State>(|options| Box::new(HoltWinters::new(&options.seasons))),
-    entry::<ets::State>(|options| Box::new(Ets::new(&options.seasons))),
+    entry::<ets::State>(|options| Box::new(Ets::new(&options.seasons).with_horizon(options.horizon))),
+    entry::<stl::OnlineState>(|options| Box::new(OnlineStl::new(&options.seasons))),
+    entry::<stl::State>(|options| Box::new(Mstl::new(&options.seasons, options.horizon))),
     entry::<theta::State<theta::Standard>>(|options| Box::new(Theta::new(ThetaForm::Standard, &options.seasons))),
     entry::<theta::State<theta::Optimized>>(|options| Box::new(Theta::new(ThetaForm::Optimized, &options.seasons))),
     entry::<theta::State<theta::Dynamic>>(|options| Box::new(Theta::new(ThetaForm::Dynamic, &options.seasons))),

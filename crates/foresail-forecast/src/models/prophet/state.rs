@@ -100,7 +100,7 @@ impl Model for State {
         self.ahead(clock, horizon, known).iter().map(|(_, parts)| self.restore_unit(parts.value())).collect()
     }
 
-    fn quantiles(&self, clock: &Clock, horizon: usize, known: &Known) -> Option<Quantiles> {
+    fn quantiles(&self, clock: &Clock, known: &Known, mean: &[f64]) -> Option<Quantiles> {
         if self.options.samples == 0 {
             return None;
         }
@@ -111,7 +111,7 @@ impl Model for State {
             samples: self.options.samples,
             rng: SeededRng::seed_from_u64(self.seed),
         };
-        let mut rows = futures.quantiles(self.ahead(clock, horizon, known).into_iter());
+        let mut rows = futures.quantiles(self.ahead(clock, mean.len(), known).into_iter());
         rows.iter_mut().flatten().for_each(|v| *v = self.restore_unit(*v));
         Some(Quantiles { levels: LEVELS.to_vec(), rows })
     }

@@ -1,51 +1,47 @@
-//! Exponential smoothing with trend and season: the recursion, its start, and the search for its weights. Shared by
-//! [`HoltWinters`](super::HoltWinters) and [`Ets`](super::Ets).
+//! Exponential smoothing in state-space form: the thirty forms, their likelihood with its gradient, the search for weights
+//! and starting states, and the recursion that goes on from there. Shared by [`Ets`](super::Ets),
+//! [`HoltWinters`](super::HoltWinters).
 
+mod fit;
 mod form;
-mod initial;
-mod nelder_mead;
-mod optimise;
+mod likelihood;
+mod pass;
+mod quasi_newton;
+mod recursion;
+mod start;
 mod state;
 #[cfg(test)]
 mod textbook;
+mod window;
 
-use std::time::Duration;
-
-use foresail_core::{Frame, Row};
+use foresail_core::Row;
 use serde::{Deserialize, Serialize};
 
-pub(super) use form::{Form, Seasonal, Trend};
-pub(super) use optimise::{Fit, Window, fit};
+#[cfg(test)]
+pub(super) use fit::deviance_at;
+pub(super) use fit::{Fit, UPPER, fit, steady};
+pub(super) use form::{Form, Noise, Seasonal, Trend, Weights};
+pub(super) use likelihood::Workspace;
+#[cfg(test)]
+pub(super) use recursion::Moving;
+#[cfg(test)]
+pub(super) use start::Start;
+pub(super) use state::Smoothing;
+pub(super) use window::Window;
 
 use super::clock::Clock;
-use super::live::magnitude;
-use super::season::fitting;
-use state::Smoothing;
-
-/// The end of `history` with the shortest of `seasons` that fits.
-pub(super) fn window(seasons: &[Duration], history: &Frame) -> Window {
-    let rows = fitting(seasons, history).first().map_or(0, |season| season.rows);
-    Window::of(history, magnitude(history), rows, Clock::at_end(history).slot(rows.max(1)))
-}
-
-/// Every form with one of `trends` that `window` admits, fitted. There is always one without a season.
-pub(super) fn fit_forms(window: &Window, trends: &[Trend], seasons: &[Seasonal]) -> Vec<Fit> {
-    let forms =
-        seasons.iter().flat_map(|seasonal| trends.iter().map(|trend| Form { trend: *trend, seasonal: *seasonal }));
-    forms.filter(|form| window.admits(form.seasonal)).map(|form| fit(window, form)).collect()
-}
 
 /// A fitted recursion on its way.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Running {
     /// Values are divided by this.
-    scale: f64,
-    smoothing: Smoothing,
+    pub(super) scale: f64,
+    pub(super) smoothing: Smoothing,
 }
 
 impl Running {
-    pub(super) fn new(window: &Window, fit: Fit) -> Self {
-        Self { scale: window.scale(), smoothing: fit.state }
+    pub(super) fn new(window: &Window, fit: &Fit) -> Self {
+        Self { scale: window.scale(), smoothing: fit.running(window) }
     }
 
     pub(super) fn push(&mut self, clock: &Clock, row: &Row) {
