@@ -61,7 +61,7 @@ impl Rule {
                     };
                 }
                 "INTERVAL" => {
-                    rule.interval = value.parse().ok().filter(|n| (1..=10_000).contains(n)).ok_or(UNDERSTOOD)?
+                    rule.interval = value.parse().ok().filter(|n| (1..=10_000).contains(n)).ok_or(UNDERSTOOD)?;
                 }
                 "COUNT" => rule.count = Some(value.parse().map_err(|_| UNDERSTOOD)?),
                 "UNTIL" => rule.until = Some(until(value)?),

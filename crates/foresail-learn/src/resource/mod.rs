@@ -182,7 +182,7 @@ mod tests {
             .map(|i: usize| [1.0, 5.0, 2.0, 9.0][kind(i.saturating_sub(3)) as usize] + 0.1 * rng.normal())
             .collect();
         let mut due: VecDeque<[Option<f64>; 2]> = VecDeque::new();
-        for interval in 0..800 {
+        for (interval, &spent) in used.iter().enumerate() {
             let start = Timestamp::from_secs(10 * interval as i64);
             for i in 0..40 {
                 let pattern = 7 * kind(interval) + rng.below(3) as u64;
@@ -196,12 +196,12 @@ mod tests {
                     parameters: &[],
                 });
             }
-            let print = fingerprinter.close(start, span, &[], Some(used[interval]));
-            let said = models.each_mut().map(|model| model.push(&fingerprinter, &print, Some(used[interval])));
+            let print = fingerprinter.close(start, span, &[], Some(spent));
+            let said = models.each_mut().map(|model| model.push(&fingerprinter, &print, Some(spent)));
             if due.len() == 4 && interval > 400 {
                 let then = due[0];
                 for (error, said) in errors.iter_mut().zip(then) {
-                    *error += (said.unwrap() - used[interval]).abs();
+                    *error += (said.unwrap() - spent).abs();
                 }
             }
             due.push_back(said);

@@ -289,10 +289,10 @@ mod tests {
                     }
                     likelihood.value(&moved)
                 };
-                for i in 0..point.len() {
+                for (i, told) in gradient.iter().enumerate() {
                     let slope = (at(&mut likelihood, i, 1e-5) - at(&mut likelihood, i, -1e-5)) / 2e-5;
-                    let off = (slope - gradient[i]).abs();
-                    assert!(off < 1e-5 * (1.0 + slope.abs()), "{form} {i}: {slope} is not {}", gradient[i]);
+                    let off = (slope - told).abs();
+                    assert!(off < 1e-5 * (1.0 + slope.abs()), "{form} {i}: {slope} is not {told}");
                 }
             }
         }
