@@ -38,7 +38,7 @@ def pinball(level, error):
 
 def main():
     folder, threads = Path(sys.argv[1]), int(sys.argv[2])
-    base = {"num_threads": threads, "verbosity": -1, "deterministic": True, "force_col_wise": True}
+    base = {"num_threads": threads, "verbosity": -1}
     for path in sorted(folder.glob("*.bin")):
         x, y, learned = read(path)
 

@@ -32,6 +32,13 @@ pub(crate) trait Model: Serialize + DeserializeOwned + Send + Sync + 'static {
         None
     }
 
+    /// Both [`Model::point`] and [`Model::quantiles`], for models that find them together.
+    fn spread(&self, clock: &Clock, horizon: usize, known: &Known) -> (Vec<f64>, Option<Quantiles>) {
+        let mean = self.point(clock, horizon, known);
+        let quantiles = self.quantiles(clock, known, &mean);
+        (mean, quantiles)
+    }
+
     /// Whether restored state keeps what the code relies on (lengths, indices). Numbers need no check.
     fn is_sound(&self) -> bool {
         true
@@ -122,9 +129,8 @@ impl<M: Model> Fitted for Live<M> {
     }
 
     fn predict(&self, horizon: usize, known: &Known) -> Forecast {
-        let mut mean = self.model.point(&self.clock, horizon, known);
+        let (mut mean, quantiles) = self.model.spread(&self.clock, horizon, known);
         debug_assert_eq!(mean.len(), horizon);
-        let quantiles = self.model.quantiles(&self.clock, known, &mean);
         let broken = mean.iter_mut().filter(|v| !v.is_finite()).map(|v| *v = self.last).count();
         let mut forecast = Forecast::point(self.clock.next(), self.clock.step(), mean);
         if broken > 0 {

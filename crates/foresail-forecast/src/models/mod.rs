@@ -4,6 +4,7 @@
 //! gaps in time, saving or broken numbers: `live.rs` sees to those for all. Announced events are not applied here: a
 //! model forecasts the load as it would be without them, and who knows of an event multiplies the forecast once.
 
+mod boosting;
 pub(crate) mod calendar_features;
 mod cholesky;
 pub(crate) mod clock;
@@ -12,6 +13,7 @@ mod contract;
 mod direct;
 mod ets;
 pub(crate) mod gaps;
+mod global;
 mod holt_winters;
 mod last_value;
 mod level_shape;
@@ -30,7 +32,9 @@ mod smoothing;
 mod stl;
 mod theta;
 
+pub use boosting::Boosting;
 pub use ets::{Ets, EtsFit};
+pub use global::{GlobalForecaster, GlobalModel};
 pub use holt_winters::HoltWinters;
 pub use last_value::LastValue;
 pub use level_shape::LevelShape;
@@ -82,4 +86,5 @@ pub(crate) const MODELS: &[Entry] = &[
     entry::<ridge::State>(|options| Box::new(Ridge::new(&options.seasons, options.columns.clone()))),
     entry::<seed_ensemble::State>(|options| Box::new(SeedEnsemble::new(&options.seasons))),
     entry::<random_forest::State>(|options| Box::new(RandomForest::new(&options.seasons, options.columns.clone()))),
+    entry::<global::State>(|options| Box::new(Boosting::new(&options.seasons, options.horizon))),
 ];
