@@ -91,7 +91,7 @@ fn an_empty_list_of_seasons_means_those_there_are() {
     };
     assert_eq!(snapshot(vec![]), snapshot(vec![Duration::from_secs(25 * 60)]));
     let empty = ModelOptions { seasons: vec![], ..ModelOptions::default() };
-    assert!(matches!(build("prophet", &empty), Err(crate::Error::NoSuchModel { .. })));
+    assert!(matches!(build("oracle", &empty), Err(crate::Error::NoSuchModel { .. })));
 }
 
 proptest! {

@@ -117,7 +117,7 @@ mod tests {
     fn a_name_that_is_none_is_refused() {
         let set = set(100);
         assert!(matches!(
-            run(&set, &|| build("prophet", &set.model_options()), 0, &|_| {}),
+            run(&set, &|| build("oracle", &set.model_options()), 0, &|_| {}),
             Err(Error::NoSuchModel { .. })
         ));
     }

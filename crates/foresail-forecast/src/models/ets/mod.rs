@@ -22,7 +22,7 @@ use pattern::Pattern;
 const LEAST: usize = 4;
 /// Bounds of the level's weight that are tried for forecasts of more than a step.
 const STEADY: [f64; 3] = [0.3, 0.1, 0.03];
-/// In windows of more rows only the form chosen without a bound is tried under them.
+/// In windows of more rows, or without a season, only the form chosen without a bound is tried under them.
 const LONG: usize = 4_000;
 
 /// Exponential smoothing in state-space form: an error (additive `A`, multiplicative `M`), a trend (none `N`, additive `A`,
@@ -108,11 +108,7 @@ impl Ets {
     /// As [`Forecaster::fit`].
     pub fn compare(&self, history: &Frame) -> Result<Vec<EtsFit>, Error> {
         let (window, forms) = self.prepare(history)?;
-        let mut room = Workspace::default();
-        let mut fits: Vec<Fit> = Vec::new();
-        for form in forms {
-            fits.push(fit(&window, form, &UPPER, &fits, f64::INFINITY, &mut room));
-        }
+        let mut fits = fit_all(&window, &forms, &UPPER, &[], false);
         fits.sort_by(|a, b| a.aicc.total_cmp(&b.aicc));
         Ok(fits.iter().map(|fit| EtsFit::of(fit, &window)).collect())
     }
@@ -178,30 +174,45 @@ pub(super) fn choose_without_season(window: &Window, horizon: usize) -> Fit {
 /// The one of `forms` (there is one) with the least criterion; of equals the first. If told a horizon, that under the bound
 /// of the level's weight that forecasts so far ahead best.
 fn choose(window: &Window, forms: &[Form], horizon: Option<usize>) -> Fit {
-    let mut room = Workspace::default();
-    let best = most_likely(window, forms, &UPPER, &[], &mut room);
+    let best = most_likely(window, forms, &UPPER, &[]);
     let Some(horizon) = horizon else { return best };
     let mut candidates = vec![best];
     let few = [candidates[0].form];
-    let forms = if window.rows_count() > LONG { &few[..] } else { forms };
+    let forms = if window.has_season() && window.rows_count() <= LONG { forms } else { &few[..] };
     for alpha in STEADY {
-        let next = most_likely(window, forms, &steady(alpha), &candidates, &mut room);
+        let next = most_likely(window, forms, &steady(alpha), &candidates);
         candidates.push(next);
     }
     let judged = candidates.into_iter().map(|fit| (fit.error_ahead(window, horizon), fit));
     judged.reduce(|best, next| if next.0 < best.0 { next } else { best }).expect("there is a candidate").1
 }
 
-fn most_likely(window: &Window, forms: &[Form], upper: &Weights, known: &[Fit], room: &mut Workspace) -> Fit {
+fn most_likely(window: &Window, forms: &[Form], upper: &Weights, known: &[Fit]) -> Fit {
+    let fits = fit_all(window, forms, upper, known, true).into_iter();
+    fits.reduce(|best, next| if next.aicc < best.aicc { next } else { best }).expect("there is a form")
+}
+
+/// Fits of `forms`, each begun from what is known of the ones before it and of `known`; where `hasty`, those that do not
+/// seem able to be the best are given up on the way.
+fn fit_all(window: &Window, forms: &[Form], upper: &Weights, known: &[Fit], hasty: bool) -> Vec<Fit> {
+    let mut room = Workspace::default();
     let mut fits: Vec<Fit> = known.to_vec();
+    if let ([form], []) = (forms, known)
+        && form.noise == Noise::Multiplicative
+    {
+        // Relative errors leave steps in the likelihood where a forecast nears zero; additive ones lead past them.
+        let sibling = Form { noise: Noise::Additive, ..*form };
+        fits.push(fit(window, sibling, upper, &[], f64::INFINITY, &mut room));
+    }
+    let others = fits.len();
     let mut best = f64::INFINITY;
     for form in forms {
-        let found = fit(window, *form, upper, &fits, best, room);
+        let to_beat = if hasty { best } else { f64::INFINITY };
+        let found = fit(window, *form, upper, &fits, to_beat, &mut room);
         best = best.min(found.aicc);
         fits.push(found);
     }
-    fits.drain(..known.len());
-    fits.into_iter().reduce(|best, next| if next.aicc < best.aicc { next } else { best }).expect("there is a form")
+    fits.split_off(others)
 }
 
 impl Forecaster for Ets {

@@ -18,7 +18,7 @@ const BEGINS: usize = 3;
 const PROBE: usize = 15;
 const SWIFT: Weights = Weights { alpha: 0.3, beta: 0.01, gamma: 0.3, phi: 1.0 };
 /// Places that forecasts are judged at.
-const ORIGINS: usize = 64;
+const ORIGINS: usize = 500;
 /// Steps of the search at most, for windows of up to so many rows, and for longer ones.
 const STEPS: usize = 150;
 const LONG: usize = 4_000;
@@ -82,7 +82,8 @@ pub(in super::super) fn fit(
         }
     }
     begins.sort_by(|a, b| a.deviance.total_cmp(&b.deviance));
-    begins.truncate(BEGINS);
+    // Where the form has been fitted before, under other bounds, there is nothing left to explore.
+    begins.truncate(if known.iter().any(|other| other.form == form) { 1 } else { BEGINS });
     let parameters = form.parameters(window.season_rows);
     let penalty = penalty(window.count, parameters);
     let goal = to_beat - penalty - 2.0 * window.count as f64 * window.scale.ln();

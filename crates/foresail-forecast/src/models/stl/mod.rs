@@ -42,7 +42,7 @@ pub struct Mstl {
 }
 
 impl Mstl {
-    /// With the seasons to take out, and how many steps ahead matter (as for [`Ets::with_horizon`](super::Ets)).
+    /// With the seasons to take out, and how many steps ahead matter (as for [`Ets::with_horizon`](super::Ets::with_horizon)).
     pub fn new(seasons: &[Duration], horizon: usize) -> Self {
         Self { seasons: seasons.to_vec(), horizon: horizon.max(1) }
     }
