@@ -8,13 +8,11 @@
 #![allow(clippy::print_stdout, reason = "a report")]
 #![allow(clippy::disallowed_methods, reason = "it measures")]
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+mod traces;
+
 use std::time::{Duration, Instant};
 
-use flate2::read::GzDecoder;
-use foresail_core::{Frame, Known, SeededRng, Timestamp};
+use foresail_core::{Frame, Known, SeededRng};
 use foresail_forecast::backtest::{BacktestOptions, BacktestResult, Edges, run};
 use foresail_forecast::guard::{Guarded, dependable};
 use foresail_forecast::metrics::{IntervalScore, geometric_mean, percentile};
@@ -22,60 +20,12 @@ use foresail_forecast::mixer::MEMBERS;
 use foresail_forecast::registry::{ModelOptions, build};
 use foresail_forecast::{Fitted, Forecaster};
 
-/// File below the folder of load traces, name of the time column, name of the value column.
-const TRACES: [(&str, &str, &str); 11] = [
-    ("worldcup98", "timestamp", "requests"),
-    ("nasa95", "timestamp", "requests"),
-    ("alibaba2018", "timestamp", "cpu_util_percent"),
-    ("azure_vm_v2", "timestamp", "cpu_usage"),
-    ("crane/input1", "ts", "value"),
-    ("crane/input3", "ts", "value"),
-    ("crane/input5", "ts", "value"),
-    ("crane/input7", "ts", "value"),
-    ("crane/input9", "ts", "value"),
-    ("crane/input11", "ts", "value"),
-    ("crane/input13", "ts", "value"),
-];
-
 fn main() {
-    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "..", "..", "shared", "traces", "load"].iter().collect();
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let mut gains = Vec::new();
-    for (name, time, value) in TRACES {
-        if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
-            continue;
-        }
-        match read(&folder.join(format!("{name}.csv.gz")), time, value) {
-            Some(frame) => gains.extend(check(name, &frame)),
-            None => println!("{name}: no such trace here, skipped"),
-        }
-    }
+    let gains: Vec<f64> = traces::wanted(&wanted).flat_map(|(name, frame)| check(name, &frame)).collect();
     if let Some(gain) = geometric_mean(gains) {
         println!("every row of all traces: ensemble's error over the best member's, geometric mean {gain:.3}");
     }
-}
-
-/// A column of a gzipped CSV file, on the grid of its smallest step.
-fn read(path: &Path, time: &str, value: &str) -> Option<Frame> {
-    let mut lines = BufReader::new(GzDecoder::new(File::open(path).ok()?)).lines().map_while(Result::ok);
-    let header = lines.next()?;
-    let column = |name: &str| header.split(',').position(|column| column == name);
-    let (time, value) = (column(time)?, column(value)?);
-    let cell = |line: &str, column: usize| line.split(',').nth(column).map(str::to_owned);
-    let points: Vec<(i64, f64)> = lines
-        .filter_map(|line| {
-            let text = cell(&line, time)?;
-            let secs = text.parse().ok().or_else(|| Some(Timestamp::parse(&text).ok()?.as_micros() / 1_000_000))?;
-            Some((secs, cell(&line, value)?.parse().ok()?))
-        })
-        .collect();
-    let (first, last) = (points.first()?.0, points.last()?.0);
-    let step = points.windows(2).map(|pair| pair[1].0 - pair[0].0).filter(|gap| *gap > 0).min()?;
-    let mut values = vec![None; ((last - first) / step + 1) as usize];
-    for (secs, value) in points {
-        values[((secs - first) / step) as usize] = Some(value);
-    }
-    Frame::univariate(Timestamp::from_secs(first), Duration::from_secs(step as u64), "value", values).ok()
 }
 
 /// Tests one trace, prints what came out, and gives the ensemble's error at each step over the best member's.

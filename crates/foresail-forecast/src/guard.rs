@@ -6,13 +6,15 @@
 
 mod rungs;
 
-use std::any::Any;
+use std::ops::Range;
 
 use foresail_core::{Frame, Known, Row, SeededRng};
 use serde::{Deserialize, Serialize};
 
 use crate::intervals::{Calibrated, LEVELS};
-use crate::{Error, Fitted, Forecast, Forecaster, Snapshot, registry};
+use crate::paths::{at_one_level, greatest_at_one_level};
+use crate::wrapped::{fit_and_lead, own};
+use crate::{Error, Fitted, Forecast, Forecaster, Paths, Snapshot, registry};
 use rungs::Seen;
 
 /// A model that always answers, and in numbers.
@@ -73,16 +75,15 @@ impl Forecaster for Guarded {
         known: &Known,
         rng: &mut SeededRng,
     ) -> Result<(), Error> {
-        let Some(guarded) = (fitted.as_mut() as &mut dyn Any).downcast_mut::<FittedGuarded>() else {
+        let Some(guarded) = own::<FittedGuarded>(fitted) else {
             *fitted = self.fit(history, known, rng)?;
             return Ok(());
         };
         if let Some(inner) = &mut guarded.inner {
             return self.inner.refit(inner, history, train, known, rng);
         }
-        match self.inner.fit(&history.slice(0..train), known, rng) {
-            Ok(mut inner) => {
-                (train..history.len()).for_each(|i| inner.update(&history.row(i)));
+        match fit_and_lead(self.inner.as_ref(), history, train, known, rng) {
+            Ok(inner) => {
                 guarded.inner = Some(inner);
                 Ok(())
             }
@@ -193,6 +194,37 @@ impl Fitted for FittedGuarded {
             }
             Err((why, levels)) => self.state.seen.fall_back(horizon, levels, self.state.multiple, &why),
         }
+    }
+
+    /// The model's paths within the bounds; those of the forecast as guarded if one of them is not finite.
+    fn paths(&self, horizon: usize, count: usize, known: &Known, rng: &mut SeededRng) -> Paths {
+        let forecast = self.predict(horizon, known);
+        if let Some(inner) = &self.inner
+            && forecast.degraded.is_none()
+        {
+            let mut paths = inner.paths(horizon, count, known, rng);
+            if paths.len() == count && paths.horizon() == horizon && paths.is_finite() {
+                let (low, high) = self.state.seen.bounds(self.state.multiple);
+                paths.clamp(low, high);
+                return paths;
+            }
+        }
+        at_one_level(&forecast, count, rng)
+    }
+
+    fn max_quantiles(&self, levels: &[f64], steps: Range<usize>, known: &Known) -> Vec<f64> {
+        let forecast = self.predict(steps.end, known);
+        if let Some(inner) = &self.inner
+            && forecast.degraded.is_none()
+        {
+            let (low, high) = self.state.seen.bounds(self.state.multiple);
+            let mut greatest = inner.max_quantiles(levels, steps.clone(), known);
+            if greatest.len() == levels.len() && greatest.iter().all(|y| y.is_finite()) {
+                greatest.iter_mut().for_each(|y| *y = y.clamp(low, high));
+                return greatest;
+            }
+        }
+        greatest_at_one_level(&forecast, levels, steps)
     }
 
     fn snapshot(&self) -> Snapshot {

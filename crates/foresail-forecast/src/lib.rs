@@ -26,14 +26,18 @@ pub mod metrics;
 pub mod mixer;
 pub mod models;
 pub mod multi_signal;
+mod paths;
 pub mod registry;
 pub mod seasonality;
 pub mod suite;
+mod wrapped;
 
 pub use error::Error;
 pub use forecast::{Forecast, Snapshot};
+pub use paths::Paths;
 
 use std::any::Any;
+use std::ops::Range;
 
 use foresail_core::{Frame, Known, Row, SeededRng};
 
@@ -62,9 +66,7 @@ pub trait Forecaster: Send + Sync {
         known: &Known,
         rng: &mut SeededRng,
     ) -> Result<(), Error> {
-        let mut fresh = self.fit(&history.slice(0..train), known, rng)?;
-        (train..history.len()).for_each(|i| fresh.update(&history.row(i)));
-        *fitted = fresh;
+        *fitted = wrapped::fit_and_lead(self, history, train, known, rng)?;
         Ok(())
     }
 }
@@ -76,6 +78,18 @@ pub trait Fitted: Any + Send + Sync {
 
     /// Predicts the next `horizon` steps, in the unit of the history.
     fn predict(&self, horizon: usize, known: &Known) -> Forecast;
+
+    /// `count` equally likely ways the next `horizon` steps may go. A model that has learned nothing of how errors at
+    /// different steps go together gives paths that keep their level throughout.
+    fn paths(&self, horizon: usize, count: usize, known: &Known, rng: &mut SeededRng) -> Paths {
+        paths::at_one_level(&self.predict(horizon, known), count, rng)
+    }
+
+    /// The quantiles, at each of `levels` within (0, 1), of the greatest value within `steps`, counted from 0 and not
+    /// empty: `0..k` is the next `k` rows. As for [`Fitted::paths`], but without chance.
+    fn max_quantiles(&self, levels: &[f64], steps: Range<usize>, known: &Known) -> Vec<f64> {
+        paths::greatest_at_one_level(&self.predict(steps.end, known), levels, steps)
+    }
 
     /// Everything needed to go on after a restart, with its version.
     fn snapshot(&self) -> Snapshot;

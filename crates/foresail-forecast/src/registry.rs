@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::guard::FittedGuarded;
 use crate::intervals::FittedCalibrated;
-use crate::mixer::{Ensemble, FittedEnsemble, MEMBERS};
+use crate::mixer::{Ensemble, FittedEnsemble, FittedStacked, MEMBERS, STACKED, Stacked};
 use crate::models::MODELS;
 use crate::multi_signal::{FittedMultiSignal, MultiSignal};
 use crate::seasonality::Detecting;
@@ -35,17 +35,28 @@ pub struct ModelOptions {
     pub columns: Option<Columns<String>>,
     /// Steps ahead that matter: an ensemble weighs its members by how they do up to there. 60 unless said.
     pub horizon: usize,
+    /// Models that an ensemble mixes or a stack combines, by name; those of [`crate::mixer`] if empty.
+    pub members: Vec<String>,
+    /// Nominal time that a fit of a stack may take ([`crate::mixer::Stacked::with_budget`]); no limit unless said.
+    pub fit_budget: Option<Duration>,
 }
 
 impl Default for ModelOptions {
     fn default() -> Self {
-        Self { seasons: vec![Duration::from_secs(86_400), Duration::from_secs(7 * 86_400)], columns: None, horizon: 60 }
+        Self {
+            seasons: vec![Duration::from_secs(86_400), Duration::from_secs(7 * 86_400)],
+            columns: None,
+            horizon: 60,
+            members: Vec::new(),
+            fit_budget: None,
+        }
     }
 }
 
 /// The names that [`build`] knows, cheapest model first.
 pub fn names() -> Vec<&'static str> {
-    MODELS.iter().map(|entry| entry.name).chain([FittedMultiSignal::MODEL, FittedEnsemble::MODEL]).collect()
+    let mixes = [FittedMultiSignal::MODEL, FittedEnsemble::MODEL, FittedStacked::MODEL];
+    MODELS.iter().map(|entry| entry.name).chain(mixes).collect()
 }
 
 /// The model called `name`.
@@ -69,12 +80,26 @@ pub fn build(name: &str, options: &ModelOptions) -> Result<Box<dyn Forecaster>, 
 /// # Errors
 /// [`Error::NoSuchModel`].
 pub(crate) fn build_as_told(name: &str, options: &ModelOptions) -> Result<Box<dyn Forecaster>, Error> {
-    if name == FittedEnsemble::MODEL {
-        let members = MEMBERS.iter().map(|member| build_as_told(member, options)).collect::<Result<_, _>>()?;
-        return Ok(Box::new(Ensemble::new(members, options.horizon)));
-    }
-    if name == FittedMultiSignal::MODEL {
-        return Ok(Box::new(MultiSignal::new(&options.seasons, options.columns.clone())));
+    let members = |usual: &[&str]| -> Result<Vec<Box<dyn Forecaster>>, Error> {
+        // Mixes within mixes take their usual members.
+        let inner = ModelOptions { members: Vec::new(), ..options.clone() };
+        let chosen: Vec<&str> = options.members.iter().map(String::as_str).collect();
+        let names = if chosen.is_empty() { usual } else { &chosen };
+        names.iter().map(|member| build_as_told(member, &inner)).collect()
+    };
+    match name {
+        FittedEnsemble::MODEL => return Ok(Box::new(Ensemble::new(members(&MEMBERS)?, options.horizon))),
+        FittedStacked::MODEL => {
+            let stacked = Stacked::new(members(&STACKED)?, options.horizon);
+            return Ok(match options.fit_budget {
+                Some(budget) => Box::new(stacked.with_budget(budget)),
+                None => Box::new(stacked),
+            });
+        }
+        FittedMultiSignal::MODEL => {
+            return Ok(Box::new(MultiSignal::new(&options.seasons, options.columns.clone())));
+        }
+        _ => {}
     }
     let entry = MODELS.iter().find(|entry| entry.name == name).ok_or_else(|| unknown(name))?;
     Ok((entry.build)(options))
@@ -88,6 +113,7 @@ pub fn restore(snapshot: Snapshot) -> Result<Box<dyn Fitted>, Error> {
     match snapshot.model.as_str() {
         FittedCalibrated::MODEL => FittedCalibrated::restore(snapshot),
         FittedEnsemble::MODEL => FittedEnsemble::restore(snapshot),
+        FittedStacked::MODEL => FittedStacked::restore(snapshot),
         FittedGuarded::MODEL => FittedGuarded::restore(snapshot),
         FittedMultiSignal::MODEL => FittedMultiSignal::restore(snapshot),
         name => {
@@ -118,6 +144,22 @@ mod tests {
         assert!(message.starts_with("no model \"oracle\"; there are last_value, seasonal_naive"), "{message}");
         let snapshot = Snapshot { model: "oracle".into(), version: 1, state: serde_json::Value::Null };
         assert!(matches!(restore(snapshot), Err(Error::NoSuchModel { .. })));
+    }
+
+    #[test]
+    fn members_are_chosen_by_name() {
+        let history = foresail_core::Frame::from_values((0..300).map(|i| f64::from(i % 24)));
+        let fit = |name: &str, members: &[&str]| -> Result<String, Error> {
+            let members = members.iter().map(|member| (*member).to_owned()).collect();
+            let model = build(name, &ModelOptions { members, horizon: 6, ..ModelOptions::default() })?;
+            let mut rng = foresail_core::SeededRng::seed_from_u64(1);
+            Ok(model.fit(&history, &foresail_core::Known::none(), &mut rng)?.snapshot().state.to_string())
+        };
+        for name in ["ensemble", "stacked"] {
+            let state = fit(name, &["linear_trend", "last_value"]).unwrap();
+            assert!(state.contains("linear_trend") && !state.contains("ridge"), "{state}");
+            assert!(matches!(fit(name, &["prophecy"]), Err(Error::NoSuchModel { .. })));
+        }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! A model wrapped so that its intervals hold.
 
-use std::any::Any;
+use std::ops::Range;
 
 use foresail_core::{Frame, Known, Row, SeededRng};
+use serde::{Deserialize, Serialize};
 
 use super::state::{State, day_in_rows};
-use crate::{Error, Fitted, Forecast, Forecaster, Snapshot, registry};
+use crate::wrapped::own;
+use crate::{Error, Fitted, Forecast, Forecaster, Paths, Snapshot, registry};
 
 /// Levels of the quantiles given, ascending.
 pub const LEVELS: [f64; 19] =
@@ -14,17 +16,35 @@ pub const LEVELS: [f64; 19] =
 /// What fitting streams over at most, in days: calibration forgets, so that more would be heat.
 const STREAMED_DAYS: f64 = 7.0;
 
+/// How quantiles are kept right as errors become known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Adaptive conformal inference on a window of scaled errors, a phase of the horizon at a time.
+    #[default]
+    Adaptive,
+    /// Conformal PID control (Angelopoulos, Candès & Tibshirani, 2023) with the bias taken out (Lade et al., 2026).
+    Pid,
+}
+
 /// A model with calibrated quantiles at [`LEVELS`]. Its mean is the model's own.
 pub struct Calibrated {
     inner: Box<dyn Forecaster>,
     horizon: usize,
+    method: Method,
 }
 
 impl Calibrated {
     /// Wraps `inner`, judging its forecasts of up to `horizon` steps (at least 1). Longer forecasts get the intervals of
     /// the longest step judged, widened by the root of time.
     pub fn new(inner: Box<dyn Forecaster>, horizon: usize) -> Self {
-        Self { inner, horizon: horizon.max(1) }
+        Self { inner, horizon: horizon.max(1), method: Method::default() }
+    }
+
+    /// Calibrates by another method than the default.
+    pub fn with_method(mut self, method: Method) -> Self {
+        self.method = method;
+        self
     }
 }
 
@@ -37,7 +57,8 @@ impl Forecaster for Calibrated {
     /// then fits it on everything.
     fn fit(&self, history: &Frame, known: &Known, rng: &mut SeededRng) -> Result<Box<dyn Fitted>, Error> {
         let (fitted, first) = fit_first_part(self.inner.as_ref(), history, STREAMED_DAYS, known, rng)?;
-        let mut calibrated = FittedCalibrated::new(fitted, &history.slice(0..first), self.horizon, known);
+        let mut calibrated =
+            FittedCalibrated::new(fitted, State::new(&history.slice(0..first), self.horizon, self.method), known);
         if first < history.len() {
             (first..history.len()).for_each(|i| calibrated.update(&history.row(i)));
             // A refusal leaves the model as it was fitted at first, which has kept up since.
@@ -55,7 +76,7 @@ impl Forecaster for Calibrated {
         known: &Known,
         rng: &mut SeededRng,
     ) -> Result<(), Error> {
-        let Some(calibrated) = (fitted.as_mut() as &mut dyn Any).downcast_mut::<FittedCalibrated>() else {
+        let Some(calibrated) = own::<FittedCalibrated>(fitted) else {
             *fitted = self.fit(history, known, rng)?;
             return Ok(());
         };
@@ -96,10 +117,10 @@ pub struct FittedCalibrated {
 
 impl FittedCalibrated {
     pub(crate) const MODEL: &'static str = "calibrated";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
-    fn new(inner: Box<dyn Fitted>, history: &Frame, horizon: usize, known: &Known) -> Self {
-        let mut calibrated = Self { inner, state: State::new(history, horizon), known: known.clone(), latest: None };
+    fn new(inner: Box<dyn Fitted>, state: State, known: &Known) -> Self {
+        let mut calibrated = Self { inner, state, known: known.clone(), latest: None };
         calibrated.issue();
         calibrated
     }
@@ -154,6 +175,24 @@ impl Fitted for FittedCalibrated {
         forecast.levels = LEVELS.to_vec();
         forecast.quantiles = (1..=horizon).map(|steps| self.state.quantiles(forecast.mean[steps - 1], steps)).collect();
         forecast
+    }
+
+    /// Paths whose steps are spread as the quantiles say, and which go together as errors did in the past.
+    fn paths(&self, horizon: usize, count: usize, known: &Known, rng: &mut SeededRng) -> Paths {
+        let mean = self.mean(horizon, known);
+        let draws: Vec<(usize, f64)> =
+            (0..count).map(|_| (rng.below(self.state.path_count()), rng.uniform())).collect();
+        let mut paths = Paths::new(mean.start, mean.step, count);
+        for values in self.state.paths(&mean.mean, &draws) {
+            paths.push(values.into_iter());
+        }
+        paths
+    }
+
+    /// By the paths that past errors make, corrected by what past maxima were against them; some microseconds.
+    fn max_quantiles(&self, levels: &[f64], steps: Range<usize>, known: &Known) -> Vec<f64> {
+        let means = self.mean(steps.end, known).mean;
+        self.state.max_quantiles(&means, levels, steps)
     }
 
     fn snapshot(&self) -> Snapshot {

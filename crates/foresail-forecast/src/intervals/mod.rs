@@ -17,17 +17,21 @@
 //! assert!(forecast.quantiles.iter().all(|q| q[0] <= q[9] && q[9] <= q[18]));
 //! ```
 
+mod adaptive;
 mod calibrated;
 mod conformal;
 mod knots;
+mod peaks;
+mod pid;
 mod profile;
 mod scale;
 mod state;
 mod track;
+mod trajectories;
 mod warp;
 mod window;
 
-pub use calibrated::{Calibrated, FittedCalibrated, LEVELS};
+pub use calibrated::{Calibrated, FittedCalibrated, LEVELS, Method};
 pub use conformal::ResidualQuantile;
 pub(crate) use knots::Knots;
 pub(crate) use state::day_in_rows;

@@ -32,7 +32,11 @@ impl Profile {
     }
 
     pub(super) fn is_sound(&self) -> bool {
-        self.cycle_us > 0 && !self.ratio.is_empty() && self.ratio.len() == self.rows.len()
+        [Self::of_day(), Self::of_hour()].iter().any(|known| {
+            known.cycle_us == self.cycle_us
+                && known.ratio.len() == self.ratio.len()
+                && known.rows.len() == self.rows.len()
+        })
     }
 
     /// The ratio at a local time in microseconds since some midnight; 1 where nothing was seen.
@@ -47,7 +51,8 @@ impl Profile {
     }
 
     fn slot(&self, local_us: i64) -> usize {
-        (local_us.rem_euclid(self.cycle_us) as i128 * self.ratio.len() as i128 / i128::from(self.cycle_us)) as usize
+        // A day in microseconds times its slots is far below the largest number there is.
+        (local_us.rem_euclid(self.cycle_us) * self.ratio.len() as i64 / self.cycle_us) as usize
     }
 }
 

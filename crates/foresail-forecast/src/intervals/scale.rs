@@ -38,7 +38,8 @@ const LEARNING_RATE: f64 = 0.01;
 /// The scale of errors at one step ahead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Scale {
-    day: f64,
+    /// By how much a new error moves the usual one and the recent ones, in the long run.
+    rates: [f64; 4],
     count: f64,
     usual: f64,
     recent: [f64; 3],
@@ -49,8 +50,9 @@ pub(super) struct Scale {
 impl Scale {
     /// `day` is a day in rows; `guess` the error to expect before any was seen, at least 0.
     pub(super) fn new(day: f64, guess: f64) -> Self {
+        let rate = |half_life: f64| 1.0 - 0.5_f64.powf(1.0 / half_life);
         Self {
-            day,
+            rates: [7.0 * day, SHORT, MIDDLE, (0.5 * day).max(2.0 * MIDDLE)].map(rate),
             count: 0.0,
             usual: guess,
             recent: [guess; 3],
@@ -99,11 +101,12 @@ impl Scale {
             }
         }
         self.count += 1.0;
-        let toward = |half_life: f64| (1.0 / self.count).max(1.0 - 0.5_f64.powf(1.0 / half_life));
-        self.usual += (error - self.usual) * toward(7.0 * self.day);
+        let least = 1.0 / self.count;
+        let [usually, recently @ ..] = self.rates;
+        self.usual += (error - self.usual) * usually.max(least);
         let clipped = error.min(CLIP * self.usual);
-        for (mean, half_life) in self.recent.iter_mut().zip([SHORT, MIDDLE, (0.5 * self.day).max(2.0 * MIDDLE)]) {
-            *mean += (clipped - *mean) * toward(half_life);
+        for (mean, rate) in self.recent.iter_mut().zip(recently) {
+            *mean += (clipped - *mean) * rate.max(least);
         }
     }
 }

@@ -1,11 +1,10 @@
 //! The ensemble before it has seen data.
 
-use std::any::Any;
-
 use foresail_core::{Frame, Known, SeededRng};
 
 use super::fitted::FittedEnsemble;
 use crate::intervals::day_in_rows;
+use crate::wrapped::{fit_and_lead, own};
 use crate::{Error, Fitted, Forecaster};
 
 /// Names of the models mixed by default. The random forest is left out: an update of it costs more than of all these
@@ -89,7 +88,7 @@ impl Forecaster for Ensemble {
         known: &Known,
         rng: &mut SeededRng,
     ) -> Result<(), Error> {
-        match (fitted.as_mut() as &mut dyn Any).downcast_mut::<FittedEnsemble>() {
+        match own::<FittedEnsemble>(fitted) {
             Some(ensemble) if ensemble.members().map(|m| m.name.as_str()).eq(self.members.iter().map(|m| m.name())) => {
                 self.refit_members(ensemble, history, train, known, rng);
             }
@@ -118,11 +117,8 @@ impl Ensemble {
                     let _ = model.refit(fitted, history, train, known, &mut rng);
                 }
                 Err(_) => {
-                    let fresh = model.fit(&history.slice(0..train), known, &mut rng);
-                    member.fitted = fresh.map_err(|error| error.to_string()).map(|mut fitted| {
-                        (train..history.len()).for_each(|row| fitted.update(&history.row(row)));
-                        fitted
-                    });
+                    let fresh = fit_and_lead(model.as_ref(), history, train, known, &mut rng);
+                    member.fitted = fresh.map_err(|error| error.to_string());
                 }
             }
         }

@@ -23,8 +23,17 @@ pub struct FittedEnsemble {
     members: Vec<Member>,
     state: State,
     known: Known,
-    /// What each member says of the next steps, knowing `known`; empty until asked.
-    latest: Vec<Option<Forecast>>,
+    /// What the members say of the next steps, knowing `known`; none until asked.
+    latest: Option<Said>,
+}
+
+/// What the members say, and how much they count.
+struct Said {
+    horizon: usize,
+    /// `horizon × members`; NaN where a member sleeps.
+    values: Vec<f64>,
+    /// `knots × members`.
+    weights: Vec<f64>,
 }
 
 /// What is saved beside the members.
@@ -40,7 +49,7 @@ struct State {
 
 impl FittedEnsemble {
     pub(crate) const MODEL: &'static str = "ensemble";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     pub(super) fn new(members: Vec<Member>, history: &Frame, horizon: usize, known: &Known) -> Self {
         let knots = Knots::new(horizon, DENSE, RATIO);
@@ -48,7 +57,7 @@ impl FittedEnsemble {
         let weights = knots.steps().iter().map(|steps| Weights::new(*steps, members.len(), day)).collect();
         let mut state = State { clock: Clock::at_end(history), knots, weights, last: None, largest: 0.0 };
         (0..history.len()).for_each(|i| state.see(history.target_column().get(i)));
-        let mut ensemble = Self { members, state, known: known.clone(), latest: Vec::new() };
+        let mut ensemble = Self { members, state, known: known.clone(), latest: None };
         ensemble.issue();
         ensemble
     }
@@ -72,7 +81,7 @@ impl FittedEnsemble {
         if !state.is_sound(members.len()) {
             return Err(bad("its parts do not fit together"));
         }
-        Ok(Box::new(Self { members, state, known, latest: Vec::new() }))
+        Ok(Box::new(Self { members, state, known, latest: None }))
     }
 
     pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
@@ -89,38 +98,58 @@ impl FittedEnsemble {
 
     /// The members have changed: what they said is void.
     pub(super) fn forget_latest(&mut self) {
-        self.latest.clear();
+        self.latest = None;
     }
 
     /// Weights of the members, by name, in a forecast of `steps` steps ahead made now.
     pub fn weights(&self, steps: usize) -> Vec<(&str, f64)> {
-        let weights = self.state.weights_at(steps, |i| self.members[i].fitted.is_ok());
+        let steps = steps.max(1);
+        let said = self.ask(steps, &self.known);
+        let mut weights = vec![0.0; self.members.len()];
+        self.state.weigh(steps, &said, &mut weights);
         self.members.iter().map(|member| member.name.as_str()).zip(weights).collect()
     }
 
-    fn ask(&self, horizon: usize, known: &Known) -> Vec<Option<Forecast>> {
-        let ask = |member: &Member| Some(member.fitted.as_ref().ok()?.predict(horizon, known));
-        self.members.iter().map(ask).collect()
+    /// What the members say now of the next `horizon` steps, without weights.
+    fn said(&self, horizon: usize, known: &Known) -> Said {
+        let count = self.members.len();
+        let mut values = vec![f64::NAN; horizon * count];
+        for (i, member) in self.members.iter().enumerate() {
+            let Ok(fitted) = &member.fitted else { continue };
+            for (step, mean) in fitted.predict(horizon, known).mean.into_iter().take(horizon).enumerate() {
+                if self.state.is_believable(mean) {
+                    values[step * count + i] = mean;
+                }
+            }
+        }
+        Said { horizon, values, weights: vec![0.0; self.state.knots.steps().len() * count] }
+    }
+
+    fn ask(&self, horizon: usize, known: &Known) -> Said {
+        let mut said = self.said(horizon, known);
+        self.state.weigh_knots(&mut said);
+        said
     }
 
     /// Asks the members about the steps ahead, to be judged as actuals arrive.
     fn issue(&mut self) {
-        self.latest = self.ask(self.state.knots.longest(), &self.known);
-        self.state.issue(&self.latest);
+        let mut said = self.said(self.state.knots.longest(), &self.known);
+        self.state.issue(&mut said);
+        self.latest = Some(said);
     }
 
-    fn mix(&self, said: &[Option<Forecast>], horizon: usize) -> Forecast {
+    fn mix(&self, said: &Said, horizon: usize) -> Forecast {
         let state = &self.state;
-        let mut slept = vec![0; said.len()];
+        let count = self.members.len();
+        let mut slept = vec![0; count];
         let mut mean = Vec::with_capacity(horizon);
+        let mut weights = vec![0.0; count];
         for step in 0..horizon {
-            let at =
-                |i: usize| said[i].as_ref().and_then(|forecast| state.believable(forecast.mean.get(step).copied()));
-            let awake = |i: usize| at(i).is_some();
-            slept.iter_mut().enumerate().for_each(|(i, count)| *count += usize::from(!awake(i)));
-            let weights = state.weights_at(step + 1, awake);
+            let values = said.at(step);
+            slept.iter_mut().zip(values).for_each(|(slept, value)| *slept += usize::from(value.is_nan()));
+            state.weigh(step + 1, said, &mut weights);
             let any = weights.iter().any(|w| *w > 0.0);
-            mean.push(if any { mixed(&weights, at) } else { state.last.unwrap_or(0.0) });
+            mean.push(if any { mixed(&weights, values) } else { state.last.unwrap_or(0.0) });
         }
         let mut forecast = Forecast::point(state.clock.next(), state.clock.step(), mean);
         let without: Vec<String> =
@@ -157,8 +186,10 @@ impl Fitted for FittedEnsemble {
     }
 
     fn predict(&self, horizon: usize, known: &Known) -> Forecast {
-        let stands = !self.latest.is_empty() && horizon <= self.state.knots.longest() && *known == self.known;
-        if stands { self.mix(&self.latest, horizon) } else { self.mix(&self.ask(horizon, known), horizon) }
+        match &self.latest {
+            Some(said) if horizon <= said.horizon && *known == self.known => self.mix(said, horizon),
+            _ => self.mix(&self.ask(horizon, known), horizon),
+        }
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -186,8 +217,8 @@ impl State {
         }
     }
 
-    fn believable(&self, value: Option<f64>) -> Option<f64> {
-        value.filter(|v| v.is_finite() && v.abs() <= (WILD * self.largest).min(LARGEST))
+    fn is_believable(&self, value: f64) -> bool {
+        value.is_finite() && value.abs() <= (WILD * self.largest).min(LARGEST)
     }
 
     /// Rows that never came: what was forecast for them is not judged.
@@ -208,24 +239,47 @@ impl State {
         self.clock.advance(1);
     }
 
-    fn issue(&mut self, said: &[Option<Forecast>]) {
+    /// Plays a round at every knot, which gives its weights.
+    fn issue(&mut self, said: &mut Said) {
+        let count = said.values.len() / said.horizon;
         for (i, steps) in self.knots.steps().iter().enumerate() {
-            let at = |forecast: &Option<Forecast>| self.believable(forecast.as_ref()?.mean.get(*steps - 1).copied());
-            let members: Vec<Option<f64>> = said.iter().map(at).collect();
-            self.weights[i].issue(&members);
+            let values = &said.values[(steps - 1) * count..steps * count];
+            self.weights[i].issue(values, &mut said.weights[i * count..(i + 1) * count]);
         }
     }
 
-    /// Weights of the members awake at `steps` ahead, those of the knots around it joined.
-    fn weights_at(&self, steps: usize, awake: impl Fn(usize) -> bool + Copy) -> Vec<f64> {
-        let (below, above, share) = self.knots.around(steps);
-        let mut weights = self.weights[below].members(awake);
-        if share > 0.0 {
-            let others = self.weights[above].members(awake);
-            weights.iter_mut().zip(others).for_each(|(w, other)| *w += share * (other - *w));
-            normalise(&mut weights, awake);
+    /// The weights at every knot, without playing. A knot beyond what was asked counts as the last step that was.
+    fn weigh_knots(&self, said: &mut Said) {
+        let count = said.weights.len() / self.knots.steps().len();
+        for (i, steps) in self.knots.steps().iter().enumerate() {
+            let Some(last) = (*steps).min(said.horizon).checked_sub(1) else { continue };
+            let values = &said.values[last * count..(last + 1) * count];
+            self.weights[i].weigh(values, &mut said.weights[i * count..(i + 1) * count]);
         }
-        weights
+    }
+
+    /// Writes the weights of the members at `steps` ahead: those of the knots around it joined, without sleepers.
+    fn weigh(&self, steps: usize, said: &Said, weights: &mut [f64]) {
+        let count = weights.len();
+        let (below, above, share) = self.knots.around(steps);
+        let [low, high] = [below, above].map(|knot| &said.weights[knot * count..(knot + 1) * count]);
+        let values = said.at(steps - 1);
+        let mut sum = 0.0;
+        for (i, weight) in weights.iter_mut().enumerate() {
+            *weight = if values[i].is_nan() { 0.0 } else { low[i] + share * (high[i] - low[i]) };
+            sum += *weight;
+        }
+        if (sum - 1.0).abs() > 1e-9 {
+            normalise(weights, |i| !values[i].is_nan());
+        }
+    }
+}
+
+impl Said {
+    /// What the members say of step `step`, counted from 0.
+    fn at(&self, step: usize) -> &[f64] {
+        let count = self.values.len() / self.horizon;
+        &self.values[step * count..(step + 1) * count]
     }
 }
 

@@ -23,7 +23,11 @@
 mod ensemble;
 mod fitted;
 mod poly;
+mod roster;
+mod stacked;
 mod weights;
 
 pub use ensemble::{Ensemble, MEMBERS};
 pub use fitted::FittedEnsemble;
+pub use roster::nominal_fit;
+pub use stacked::{FittedStacked, STACKED, Stacked};

@@ -21,13 +21,16 @@ impl Poly {
         self.keep > 0.0 && self.keep <= 1.0 && self.regret.len() == experts && self.squares.len() == experts
     }
 
-    /// Weights of the experts awake: their regret, where positive, times a rate that falls with its squares (Gaillard et
-    /// al., eq. 3). They sum to 1, unless none is awake: then all are 0. While no expert has an edge, all weigh alike.
-    pub(super) fn weights(&self, awake: impl Fn(usize) -> bool) -> Vec<f64> {
-        let edge = |i: usize| self.regret[i].max(0.0) / (1.0 + self.squares[i]);
-        let mut weights: Vec<f64> = (0..self.regret.len()).map(|i| if awake(i) { edge(i) } else { 0.0 }).collect();
-        normalise(&mut weights, awake);
-        weights
+    /// Writes the weights of the experts awake: their regret, where positive, times a rate that falls with its squares
+    /// (Gaillard et al., eq. 3). They sum to 1, unless none is awake: then all are 0. While no expert has an edge, all
+    /// weigh alike.
+    pub(super) fn weigh(&self, weights: &mut [f64], awake: impl Fn(usize) -> bool) {
+        for (i, (weight, (regret, squares))) in
+            weights.iter_mut().zip(self.regret.iter().zip(&self.squares)).enumerate()
+        {
+            *weight = if awake(i) { regret.max(0.0) / (1.0 + squares) } else { 0.0 };
+        }
+        normalise(weights, awake);
     }
 
     /// Takes in what each expert would have gained over the mix that was played, in units of the usual loss; none for
@@ -62,12 +65,17 @@ mod tests {
     #[test]
     fn the_expert_with_an_edge_wins_and_sleepers_get_nothing() {
         let mut poly = Poly::new(3, 100.0);
-        assert_eq!(poly.weights(|i| i != 2), [0.5, 0.5, 0.0]);
+        let weights = |poly: &Poly, awake: fn(usize) -> bool| {
+            let mut weights = [0.0; 3];
+            poly.weigh(&mut weights, awake);
+            weights
+        };
+        assert_eq!(weights(&poly, |i| i != 2), [0.5, 0.5, 0.0]);
         for _ in 0..50 {
             poly.learn([Some(0.5), Some(-0.5), None].into_iter());
         }
-        assert_eq!(poly.weights(|_| true), [1.0, 0.0, 0.0]);
-        assert_eq!(poly.weights(|i| i != 0), [0.0, 0.5, 0.5]);
-        assert_eq!(poly.weights(|_| false), [0.0; 3]);
+        assert_eq!(weights(&poly, |_| true), [1.0, 0.0, 0.0]);
+        assert_eq!(weights(&poly, |i| i != 0), [0.0, 0.5, 0.5]);
+        assert_eq!(weights(&poly, |_| false), [0.0; 3]);
     }
 }

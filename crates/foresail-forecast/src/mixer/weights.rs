@@ -1,8 +1,6 @@
 //! The weights at one step ahead.
 
-use std::collections::VecDeque;
-
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::poly::{Poly, normalise};
 
@@ -12,28 +10,25 @@ const MEMORIES: [(f64, f64); 4] = [(0.05, 32.0), (0.2, 128.0), (1.0, 512.0), (5.
 const CHOICE: (f64, f64) = (1.0, 512.0);
 /// A gain counts for no more than this many usual errors.
 const CLIP: f64 = 10.0;
-
-/// A round that awaits its actual.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Round {
-    /// What each member said; none slept.
-    members: Vec<Option<f64>>,
-    /// What the mix of each memory said, and the mix of those.
-    memories: [f64; 4],
-    mix: f64,
-}
+/// What a round holds beside what members say: a value a memory, and the mix.
+const EXTRA: usize = MEMORIES.len() + 1;
 
 /// State of one step ahead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Weights {
-    /// Rounds awaiting their actual, that of the next row first: as many as the steps ahead, and one fewer between
-    /// [`Weights::judge`] and [`Weights::issue`], which take turns. It starts with `issue`.
-    pending: VecDeque<Option<Round>>,
+    steps: usize,
+    /// Rounds awaiting their actual, one a step ahead: what each member said, NaN if it slept; what the mix of each memory
+    /// said; and the mix of those, NaN if there was no round.
+    #[serde(serialize_with = "nan_as_none", deserialize_with = "none_as_nan")]
+    rounds: Vec<f64>,
+    /// The round that is judged next and then takes what is said: [`Weights::judge`] and [`Weights::issue`] take turns. It
+    /// starts with `issue`, one round on.
+    next: usize,
     memories: Vec<Poly>,
     choice: Poly,
     /// Usual error of the mix, over about a day; and the rounds behind it.
     usual: f64,
-    rounds: f64,
+    judged: f64,
     /// Share of `usual` that a day keeps from one row to the next.
     keep: f64,
 }
@@ -43,19 +38,22 @@ impl Weights {
     pub(super) fn new(steps: usize, members: usize, day: f64) -> Self {
         let rows = |(days, least): (f64, f64)| (days * day).max(least);
         Self {
-            pending: (1..steps).map(|_| None).collect(),
+            steps,
+            rounds: vec![f64::NAN; steps * (members + EXTRA)],
+            next: 0,
             memories: MEMORIES.map(|memory| Poly::new(members, rows(memory))).to_vec(),
             choice: Poly::new(MEMORIES.len(), rows(CHOICE)),
             usual: 0.0,
-            rounds: 0.0,
+            judged: 0.0,
             keep: 0.5_f64.powf(1.0 / day.max(1.0)),
         }
     }
 
     /// Whether restored state keeps what the code relies on.
     pub(super) fn is_sound(&self, steps: usize, members: usize) -> bool {
-        self.pending.len() == steps
-            && self.pending.iter().flatten().all(|round| round.members.len() == members)
+        self.rounds.len() == steps * (members + EXTRA)
+            && self.steps == steps
+            && self.next < steps
             && self.memories.len() == MEMORIES.len()
             && self.memories.iter().all(|poly| poly.is_sound(members))
             && self.choice.is_sound(MEMORIES.len())
@@ -63,12 +61,13 @@ impl Weights {
 
     /// The next row has come: learns from the round that was played for it, if there is one and the row was observed.
     pub(super) fn judge(&mut self, actual: Option<f64>) {
-        let round = self.pending.pop_front().flatten();
-        let (Some(round), Some(actual)) = (round, actual) else {
-            return;
-        };
-        self.rounds += 1.0;
-        self.usual += ((actual - round.mix).abs() - self.usual) * (1.0 / self.rounds).max(1.0 - self.keep);
+        let width = self.width();
+        let round = &mut self.rounds[self.next * width..(self.next + 1) * width];
+        let (members, [memories @ .., mix]) = round.split_at_mut(width - EXTRA) else { return };
+        let played = std::mem::replace(mix, f64::NAN);
+        let Some(actual) = actual.filter(|_| !played.is_nan()) else { return };
+        self.judged += 1.0;
+        self.usual += ((actual - played).abs() - self.usual) * (1.0 / self.judged).max(1.0 - self.keep);
         if self.usual <= 0.0 {
             return;
         }
@@ -83,47 +82,71 @@ impl Weights {
                 0.0
             }
         };
-        for (memory, played) in self.memories.iter_mut().zip(round.memories) {
-            memory.learn(round.members.iter().map(|said| said.map(|said| gain(played, said))));
+        for (memory, played) in self.memories.iter_mut().zip(&*memories) {
+            memory.learn(members.iter().map(|said| (!said.is_nan()).then(|| gain(*played, *said))));
         }
-        self.choice.learn(round.memories.iter().map(|said| Some(gain(round.mix, *said))));
+        self.choice.learn(memories.iter().map(|said| Some(gain(played, *said))));
     }
 
-    /// Plays a round with what the members say now; none if all sleep.
-    pub(super) fn issue(&mut self, members: &[Option<f64>]) {
-        let awake = |i: usize| members[i].is_some();
-        let round = members.iter().any(Option::is_some).then(|| {
-            let mut memories = [0.0; 4];
-            for (said, memory) in memories.iter_mut().zip(&self.memories) {
-                *said = mixed(&memory.weights(awake), |i| members[i]);
-            }
-            let mix = mixed(&self.choice.weights(|_| true), |i| Some(memories[i]));
-            Round { members: members.to_vec(), memories, mix }
-        });
-        self.pending.push_back(round);
+    fn width(&self) -> usize {
+        self.rounds.len() / self.steps
+    }
+
+    /// Plays a round with what the members say now, NaN where one sleeps, and writes the weights they have in it; no round
+    /// if all sleep.
+    pub(super) fn issue(&mut self, said: &[f64], weights: &mut [f64]) {
+        let (memories, choice) = self.weigh(said, weights);
+        let any = said.iter().any(|value| !value.is_nan());
+        let mix = memories.iter().zip(choice).map(|(said, weight)| said * weight).sum();
+        let round = self.take_turn();
+        let (of_members, [of_memories @ .., of_mix]) = round.split_at_mut(said.len()) else { return };
+        of_members.copy_from_slice(said);
+        of_memories.copy_from_slice(&memories);
+        *of_mix = if any { mix } else { f64::NAN };
     }
 
     /// Nothing is said of the row this many steps ahead.
     pub(super) fn pass(&mut self) {
-        self.pending.push_back(None);
+        self.take_turn().fill(f64::NAN);
     }
 
-    /// Weights of the members in the whole mix.
-    pub(super) fn members(&self, awake: impl Fn(usize) -> bool + Copy) -> Vec<f64> {
-        let mut sum = Vec::new();
-        for (weight, memory) in self.choice.weights(|_| true).iter().zip(&self.memories) {
-            let weights = memory.weights(awake);
-            sum.resize(weights.len(), 0.0);
-            sum.iter_mut().zip(weights).for_each(|(total, w): (&mut f64, f64)| *total += weight * w);
+    /// The round whose turn it is.
+    fn take_turn(&mut self) -> &mut [f64] {
+        let (width, turn) = (self.width(), self.next);
+        self.next = (self.next + 1) % self.steps;
+        &mut self.rounds[turn * width..(turn + 1) * width]
+    }
+
+    /// Writes the weights of the members in the whole mix of what they say, NaN where one sleeps. Gives what the mix of
+    /// each memory says, and the weights of those.
+    pub(super) fn weigh(&self, said: &[f64], weights: &mut [f64]) -> ([f64; 4], [f64; 4]) {
+        let awake = |i: usize| !said[i].is_nan();
+        let (mut memories, mut choice) = ([0.0; 4], [0.0; 4]);
+        self.choice.weigh(&mut choice, |_| true);
+        weights.fill(0.0);
+        let mut of_memory = vec![0.0; said.len()];
+        for ((mix, share), memory) in memories.iter_mut().zip(choice).zip(&self.memories) {
+            memory.weigh(&mut of_memory, awake);
+            *mix = mixed(&of_memory, said);
+            weights.iter_mut().zip(&of_memory).for_each(|(total, weight)| *total += share * weight);
         }
-        normalise(&mut sum, awake);
-        sum
+        normalise(weights, awake);
+        (memories, choice)
     }
 }
 
-/// The weighted mean of what is said.
-pub(super) fn mixed(weights: &[f64], said: impl Fn(usize) -> Option<f64>) -> f64 {
-    weights.iter().enumerate().filter_map(|(i, weight)| Some(weight * said(i)?)).sum()
+fn nan_as_none<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(|value| (!value.is_nan()).then_some(*value)))
+}
+
+fn none_as_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    let values: Vec<Option<f64>> = Vec::deserialize(deserializer)?;
+    Ok(values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+}
+
+/// The weighted mean of what is said, NaN where a member sleeps.
+pub(super) fn mixed(weights: &[f64], said: &[f64]) -> f64 {
+    weights.iter().zip(said).filter(|(weight, _)| **weight > 0.0).map(|(weight, said)| weight * said).sum()
 }
 
 #[cfg(test)]
@@ -139,12 +162,14 @@ mod tests {
         let (mut mix, mut each) = (0.0, vec![0.0; members]);
         for row in 0..rows {
             let (actual, said) = said(row, &mut rng);
+            let said: Vec<f64> = said.into_iter().map(|said| said.unwrap_or(f64::NAN)).collect();
+            let mut now = vec![0.0; members];
+            weights.issue(&said, &mut now);
             if row >= rows / 2 {
-                let weights = weights.members(|i| said[i].is_some());
-                mix += (mixed(&weights, |i| said[i]) - actual).abs();
-                each.iter_mut().zip(&said).for_each(|(sum, said)| *sum += (said.unwrap_or(0.0) - actual).abs());
+                mix += (mixed(&now, &said) - actual).abs();
+                let value = |said: &f64| if said.is_nan() { 0.0 } else { *said };
+                each.iter_mut().zip(&said).for_each(|(sum, said)| *sum += (value(said) - actual).abs());
             }
-            weights.issue(&said);
             weights.judge(Some(actual));
         }
         (mix, each.into_iter().fold(f64::INFINITY, f64::min))
@@ -183,11 +208,12 @@ mod tests {
             let mut weights = Weights::new(steps, 3, 10.0);
             for (said, actual) in rounds {
                 let awake = |i: usize| said[i].is_some();
-                let now = weights.members(awake);
+                let values: Vec<f64> = said.iter().map(|said| said.unwrap_or(f64::NAN)).collect();
+                let mut now = [0.0; 3];
+                weights.issue(&values, &mut now);
                 let sum: f64 = now.iter().sum();
                 proptest::prop_assert!(now.iter().enumerate().all(|(i, w)| *w >= 0.0 && (awake(i) || *w == 0.0)));
                 proptest::prop_assert!((sum - f64::from(u8::from((0..3).any(awake)))).abs() < 1e-9);
-                weights.issue(&said);
                 weights.judge(actual);
             }
         }

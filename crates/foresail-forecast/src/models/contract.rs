@@ -10,10 +10,12 @@ use proptest::prelude::*;
 use crate::registry::{ModelOptions, build, names, restore};
 use crate::{Error, Fitted};
 
-/// Seasons of half an hour and of three and a half, so that short series have both.
+/// Seasons of half an hour and of three and a half, so that short series have both. Mixes take few members, since each
+/// model is checked by itself.
 fn options() -> ModelOptions {
     let seasons = vec![Duration::from_secs(30 * 60), Duration::from_secs(210 * 60)];
-    ModelOptions { seasons, ..ModelOptions::default() }
+    let members = ["last_value", "seasonal_naive", "level_shape", "ridge"].map(str::to_owned).to_vec();
+    ModelOptions { seasons, members, ..ModelOptions::default() }
 }
 
 fn frame(values: &[Option<f64>]) -> Frame {
