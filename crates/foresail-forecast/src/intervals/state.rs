@@ -314,7 +314,7 @@ impl State {
                 }
                 match self.ranks(step + 1) {
                     Some(ranks) => {
-                        greatest.iter_mut().zip(ranks).for_each(|(g, r)| *g = g.max(by_rank[usize::from(*r)]))
+                        greatest.iter_mut().zip(ranks).for_each(|(g, r)| *g = g.max(by_rank[usize::from(*r)]));
                     }
                     None => greatest.iter_mut().zip(&by_rank).for_each(|(g, value)| *g = g.max(*value)),
                 }
