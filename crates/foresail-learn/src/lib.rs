@@ -19,6 +19,7 @@
 pub mod bandit;
 pub mod boosting;
 pub mod drift;
+pub mod embed;
 mod error;
 pub mod forest;
 pub mod linear;

@@ -8,7 +8,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use foresail_core::fingerprint::{Collector, Fingerprint, FingerprintOptions, Fingerprinter, Request, path_pattern};
+use foresail_core::fingerprint::{
+    Collector, Fingerprint, FingerprintOptions, Fingerprinter, Request, Wanted, path_pattern,
+};
 use foresail_core::{SeededRng, Timestamp};
 use foresail_learn::resource::ResourceForecaster;
 use foresail_sim::requests::{GeneratedInterval, METRICS, Mix, PARAMETERS, ScheduleOptions, WorkloadType, schedule};
@@ -20,30 +22,21 @@ const RATE: f64 = 100.0;
 const AHEAD: usize = 30;
 /// A neighbour must be this far in the past, lest it be of the same episode.
 const APART: Duration = Duration::from_secs(30 * 60);
+const ONE: Wanted = Wanted { count: 1, lag: 0, between: 0 };
 
 fn main() {
     let first = if std::env::args().any(|a| a == "dev") { 1 } else { 30_001 };
     let seeds: Vec<u64> = (first..first + SEEDS).collect();
     println!("{SEEDS} seeds from {first}, intervals of {} s, {RATE} requests/s", SPAN.as_secs());
-    let runs: Vec<Run> = seeds.iter().map(|seed| run(*seed)).collect();
-    let list = |of: fn(&Run) -> f64| {
-        let each: Vec<f64> = runs.iter().map(of).collect();
-        interval(&each)
-    };
+    let shares: Vec<[f64; 2]> = seeds.iter().map(|seed| retrieval(*seed)).collect();
+    let list = |of: usize| interval(&shares.iter().map(|share| 100.0 * share[of]).collect::<Vec<f64>>());
     println!(
         "\nnearest past state of the same dominant type, six hours a seed, at least {} min before",
         APART.as_secs() / 60
     );
-    println!("  of settled mixes, of each other or of any: {} %", list(|r| 100.0 * r.settled));
-    println!("  of all intervals, mixes giving way included: {} %", list(|r| 100.0 * r.all));
-    println!(
-        "\nresource use {} s ahead, mean absolute error in cores over the second half",
-        AHEAD as u64 * SPAN.as_secs()
-    );
-    println!("  as it is now {}", list(|r| r.errors[0]));
-    println!("  without fingerprints {}", list(|r| r.errors[1]));
-    println!("  with fingerprints {}", list(|r| r.errors[2]));
-    println!("  with over without {}", list(|r| r.errors[2] / r.errors[1]));
+    println!("  of intervals in which a type has 60 % or more: {} %", list(0));
+    println!("  of all intervals, mixes giving way included: {} %", list(1));
+    resource(&seeds);
     changes(&seeds);
     quiet(&seeds);
     cost();
@@ -75,28 +68,61 @@ fn request(
     Request { time, pattern, latency_ms, is_error, cost: Some(cost), parameters }
 }
 
-/// What one seed gave.
-struct Run {
-    settled: f64,
-    all: f64,
-    /// Of holding the last value, without and with fingerprints.
-    errors: [f64; 3],
-}
-
-fn run(seed: u64) -> Run {
+/// Share of the intervals whose nearest past state is of the same type: of settled mixes, and of all.
+fn retrieval(seed: u64) -> [f64; 2] {
     let mut rng = SeededRng::seed_from_u64(seed);
     let (mixes, _) = schedule(&ScheduleOptions::default(), &mut rng);
+    let mut fingerprinter = Fingerprinter::new(options()).expect("within range");
+    let (mut settled, mut all) = ((0, 0), (0, 0));
+    for (i, mix) in mixes.iter().enumerate() {
+        close(&mut fingerprinter, &draw(mix, i, RATE, &mut rng));
+        // Once every type has had its turn.
+        if i > mixes.len() / 2
+            && let Some(nearest) = fingerprinter.nearest(APART, &ONE).first()
+        {
+            let is_right = mixes[nearest.index].dominant() == mix.dominant();
+            all = (all.0 + usize::from(is_right), all.1 + 1);
+            if mix.shares()[mix.dominant() as usize] >= 0.6 {
+                settled = (settled.0 + usize::from(is_right), settled.1 + 1);
+            }
+        }
+    }
+    [settled, all].map(|(right, of)| right as f64 / of as f64)
+}
+
+/// An interval of a mix; the rate goes up and down by a fifth in two hours.
+fn draw(mix: &Mix, number: usize, rate: f64, rng: &mut SeededRng) -> GeneratedInterval {
+    let rate = rate * (1.0 + 0.2 * (number as f64 * std::f64::consts::TAU / 720.0).sin());
+    mix.interval(Timestamp::from_secs(10 * number as i64), SPAN, rate, rng)
+}
+
+/// Errors of foretelling resource use, without fingerprints and with them.
+fn resource(seeds: &[u64]) {
+    let options = ScheduleOptions { intervals: 16 * 360, ..ScheduleOptions::default() };
+    let each: Vec<[f64; 3]> = seeds.iter().map(|seed| resource_errors(*seed, &options)).collect();
+    let list = |of: fn(&[f64; 3]) -> f64| interval(&each.iter().map(of).collect::<Vec<f64>>());
+    println!(
+        "\nresource use {} s ahead, 16 hours a seed at 30 requests/s, mean absolute error in cores over the second half",
+        AHEAD as u64 * SPAN.as_secs()
+    );
+    println!("  as it is now {}", list(|e| e[0]));
+    println!("  without fingerprints {}", list(|e| e[1]));
+    println!("  with fingerprints {}", list(|e| e[2]));
+    println!("  with over without {}", list(|e| e[2] / e[1]));
+}
+
+/// Mean absolute errors of holding the last value, and of regressions without and with fingerprints.
+fn resource_errors(seed: u64, options_of_schedule: &ScheduleOptions) -> [f64; 3] {
+    let mut rng = SeededRng::seed_from_u64(seed);
+    let (mixes, _) = schedule(options_of_schedule, &mut rng);
     let mut fingerprinter = Fingerprinter::new(options()).expect("within range");
     let components = fingerprinter.options().components;
     let mut models =
         [None, Some(components)].map(|components| ResourceForecaster::new(AHEAD, components).expect("within range"));
-    let (mut settled, mut all) = ((0, 0), (0, 0));
     let mut due: VecDeque<[f64; 3]> = VecDeque::new();
     let (mut errors, mut scored) = ([0.0; 3], 0);
     for (i, mix) in mixes.iter().enumerate() {
-        // The rate goes up and down by a fifth in two hours.
-        let rate = RATE * (1.0 + 0.2 * (i as f64 * std::f64::consts::TAU / 720.0).sin());
-        let interval = mix.interval(Timestamp::from_secs(10 * i as i64), SPAN, rate, &mut rng);
+        let interval = draw(mix, i, 30.0, &mut rng);
         let print = close(&mut fingerprinter, &interval);
         let said = models.each_mut().map(|m| m.push(&fingerprinter, &print, Some(interval.cores)));
         if due.len() == AHEAD {
@@ -107,25 +133,13 @@ fn run(seed: u64) -> Run {
             }
         }
         due.push_back([interval.cores, said[0].expect("measured"), said[1].expect("measured")]);
-        // Once every type has had its turn.
-        if i > mixes.len() / 2
-            && let Some(nearest) = fingerprinter.nearest(1, APART, 0).first()
-        {
-            let found = &mixes[nearest.index];
-            let is_right = found.dominant() == mix.dominant();
-            all = (all.0 + usize::from(is_right), all.1 + 1);
-            if mix.shares()[mix.dominant() as usize] >= 0.6 {
-                settled = (settled.0 + usize::from(is_right), settled.1 + 1);
-            }
-        }
     }
-    let share = |(right, of): (usize, usize)| right as f64 / of as f64;
-    Run { settled: share(settled), all: share(all), errors: errors.map(|sum| sum / f64::from(scored)) }
+    errors.map(|sum| sum / f64::from(scored))
 }
 
 /// How long until a change of mix at a constant rate is told.
 fn changes(seeds: &[u64]) {
-    println!("\na change of mix at a constant rate after an hour: seconds until a change of regime is told");
+    println!("\na change of mix at a constant rate after half an hour: seconds until a change of regime is told");
     for moved in [1.0, 0.5, 0.25] {
         let mut delays = Vec::new();
         let (mut missed, mut before) = (0, 0);
@@ -137,14 +151,14 @@ fn changes(seeds: &[u64]) {
                 let new = old.towards(&Mix::dominated_by(to, &mut rng), moved);
                 let mut fingerprinter = Fingerprinter::new(options()).expect("within range");
                 let mut delay = None;
-                for i in 0..420_i64 {
-                    let mix = if i < 360 { &old } else { &new };
+                for i in 0..240_i64 {
+                    let mix = if i < 180 { &old } else { &new };
                     let interval = mix.interval(Timestamp::from_secs(10 * i), SPAN, RATE, &mut rng);
                     let changed = close(&mut fingerprinter, &interval).change.is_some();
-                    before += i64::from(changed && i < 360);
-                    if changed && i >= 360 && delay.is_none() {
+                    before += i64::from(changed && i < 180);
+                    if changed && i >= 180 && delay.is_none() {
                         // The interval has ended by then.
-                        delay = Some(10 * (i - 360 + 1));
+                        delay = Some(10 * (i - 180 + 1));
                     }
                 }
                 match delay {
@@ -165,7 +179,7 @@ fn changes(seeds: &[u64]) {
             at(0.9),
             at(1.0),
             delays.len() + missed,
-            delays.len() + missed
+            (delays.len() + missed) / 2
         );
     }
 }
@@ -232,7 +246,7 @@ fn cost() {
         spent += started.elapsed();
     }
     let started = Instant::now();
-    let found = fingerprinter.nearest(5, SPAN, 0).len();
+    let found = fingerprinter.nearest(SPAN, &Wanted { count: 5, ..ONE }).len();
     println!(
         "  an interval of 200 requests, closed: {:.0} us; the {found} nearest of {} states: {:.0} us",
         spent.as_secs_f64() * 1e6 / 500.0,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::collector::{Collector, Request};
 use super::features::FingerprintOptions;
-use super::memory::{Neighbour, StateMemory, StoredState};
+use super::memory::{Neighbour, StateMemory, StoredState, Wanted};
 use super::pca::OnlinePca;
 use super::regimes::{RegimeChange, RegimeTracker};
 use crate::{Error, Timestamp};
@@ -80,14 +80,13 @@ impl Fingerprinter {
         Fingerprint { time: start, vector, regime: self.regimes.current(), change }
     }
 
-    /// The `count` past states most like the last one, that began at least `apart` before it, nearest first; with a `lag`, those
-    /// that also came from where it came from ([`StateMemory::nearest`]).
-    pub fn nearest(&self, count: usize, apart: Duration, lag: usize) -> Vec<Neighbour> {
+    /// The past states most like the last one, that began at least `apart` before it, nearest first.
+    pub fn nearest(&self, apart: Duration, wanted: &Wanted) -> Vec<Neighbour> {
         let Some(latest) = self.memory.len().checked_sub(1) else { return Vec::new() };
         let time = self.memory.get(latest).map_or(Timestamp::EPOCH, |state| state.time);
         // Not after, rather than before.
         let before = (time - apart) + Duration::from_micros(1);
-        self.memory.nearest(&self.pca, latest, count, before, lag)
+        self.memory.nearest(&self.pca, latest, before, wanted)
     }
 
     /// The states remembered.
@@ -171,7 +170,7 @@ mod tests {
             }
         }
         assert_eq!([regimes[39], regimes[79], regimes[119], regimes[159]], [0, 1, 0, 1], "{regimes:?}");
-        for neighbour in fingerprinter.nearest(5, Duration::from_secs(600), 0) {
+        for neighbour in fingerprinter.nearest(Duration::from_secs(600), &Wanted { count: 5, lag: 0, between: 0 }) {
             assert_eq!(fingerprinter.memory().get(neighbour.index).unwrap().resource, Some(1.0));
         }
     }

@@ -27,6 +27,26 @@ pub struct Neighbour {
     pub distance: f64,
 }
 
+/// Which past states are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// How many.
+    pub count: usize,
+    /// So many intervals before they have to be alike too; 0 if only they themselves.
+    pub lag: usize,
+    /// Intervals that lie between any two of them, at least; 0 or 1 for any.
+    pub between: usize,
+}
+
+/// What came after states alike.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Followed {
+    /// Resource use, in the mean.
+    pub level: f64,
+    /// By how much it had changed, in the mean.
+    pub change: f64,
+}
+
 /// The last states, oldest first; the oldest is forgotten as a new one comes. Features are kept rather than fingerprints, so
 /// that the axes may go on turning: a search looks at all through the axes of today, exactly, at O(states × features ×
 /// components), about a millisecond for four thousand.
@@ -70,16 +90,9 @@ impl StateMemory {
         self.states.is_empty()
     }
 
-    /// The `count` states before `before` that are most like number `index`, nearest first. With a `lag`, the states so many
-    /// before either have to be alike too: then they are alike in where they come from.
-    pub fn nearest(
-        &self,
-        pca: &OnlinePca,
-        index: usize,
-        count: usize,
-        before: Timestamp,
-        lag: usize,
-    ) -> Vec<Neighbour> {
+    /// The states before `before` that are most like number `index`, nearest first.
+    pub fn nearest(&self, pca: &OnlinePca, index: usize, before: Timestamp, wanted: &Wanted) -> Vec<Neighbour> {
+        let Wanted { count, lag, between } = *wanted;
         let scores: Vec<Vec<f64>> = self.states.iter().map(|state| pca.project(&state.features)).collect();
         let apart =
             |a: usize, b: usize| -> f64 { scores[a].iter().zip(&scores[b]).map(|(a, b)| (a - b).powi(2)).sum() };
@@ -96,29 +109,40 @@ impl StateMemory {
             .collect();
         // Of equally near ones the latest, which is the likeliest to hold still.
         let order = |a: &Neighbour, b: &Neighbour| a.distance.total_cmp(&b.distance).then(b.index.cmp(&a.index));
-        if found.len() > count && count > 0 {
-            found.select_nth_unstable_by(count - 1, order);
+        // Each of those taken rules out fewer than two `between` others.
+        let looked_at = count.saturating_mul(2 * between.max(1)).min(found.len());
+        if looked_at > 0 && looked_at < found.len() {
+            found.select_nth_unstable_by(looked_at - 1, order);
         }
-        found.truncate(count);
+        found.truncate(looked_at);
         found.sort_by(order);
-        found
+        let mut kept: Vec<Neighbour> = Vec::with_capacity(count);
+        for neighbour in found {
+            if kept.len() == count {
+                break;
+            }
+            if kept.iter().all(|k| k.index.abs_diff(neighbour.index) >= between) {
+                kept.push(neighbour);
+            }
+        }
+        kept
     }
 
-    /// By how much the resource use changed in the `ahead` intervals after `neighbours`, the nearer counting for more; `None` if
-    /// that is not known of any.
-    pub fn what_followed(&self, neighbours: &[Neighbour], ahead: usize) -> Option<f64> {
+    /// What came `ahead` intervals after `neighbours`, the nearer counting for more; `None` if that is not known of any.
+    pub fn what_followed(&self, neighbours: &[Neighbour], ahead: usize) -> Option<Followed> {
         let floor = neighbours.first().map_or(0.0, |nearest| 0.1 * nearest.distance * nearest.distance) + 1e-9;
-        let (mut sum, mut weights) = (0.0, 0.0);
+        let (mut change, mut level, mut weights) = (0.0, 0.0, 0.0);
         for neighbour in neighbours {
             let resource = |index: usize| self.states.get(index)?.resource;
             let Some((then, later)) = resource(neighbour.index).zip(resource(neighbour.index + ahead)) else {
                 continue;
             };
             let weight = 1.0 / (neighbour.distance * neighbour.distance + floor);
-            sum += weight * (later - then);
+            change += weight * (later - then);
+            level += weight * later;
             weights += weight;
         }
-        (weights > 0.0).then(|| sum / weights)
+        (weights > 0.0).then(|| Followed { level: level / weights, change: change / weights })
     }
 }
 
@@ -146,23 +170,27 @@ mod tests {
         let latest = memory.len() - 1;
         let time = memory.get(latest).unwrap().time;
         for lag in [0, 3] {
-            let found = memory.nearest(&pca, latest, 3, time, lag);
+            let found = memory.nearest(&pca, latest, time, &Wanted { count: 3, lag, between: 5 });
             let places: Vec<usize> = found.iter().map(|n| n.index).collect();
             assert!(places.iter().all(|i| (latest - i).is_multiple_of(10)), "{places:?}");
             assert!(found.is_sorted_by(|a, b| a.distance <= b.distance));
             // The latest is phase 9; three on is phase 2: 7 less.
-            assert!((memory.what_followed(&found, 3).unwrap() + 7.0).abs() < 1e-6);
+            let followed = memory.what_followed(&found, 3).unwrap();
+            assert!((followed.change + 7.0).abs() < 1e-6 && (followed.level - 2.0).abs() < 1e-6);
         }
-        let early = memory.nearest(&pca, latest, 3, Timestamp::from_secs(300), 0);
+        let wanted = Wanted { count: 3, lag: 0, between: 0 };
+        let early = memory.nearest(&pca, latest, Timestamp::from_secs(300), &wanted);
+        assert_eq!(early.len(), 3);
         assert!(early.iter().all(|n| memory.get(n.index).unwrap().time < Timestamp::from_secs(300)));
     }
 
     #[test]
     fn nothing_is_like_nothing() {
         let (memory, pca) = memory();
-        assert_eq!(memory.nearest(&pca, 999, 3, Timestamp::from_secs(1_000), 0), []);
-        assert_eq!(memory.nearest(&pca, 49, 3, Timestamp::EPOCH, 0), []);
-        assert_eq!(memory.nearest(&pca, 49, 0, Timestamp::from_secs(1_000), 0), []);
+        let wanted = Wanted { count: 3, lag: 0, between: 0 };
+        assert_eq!(memory.nearest(&pca, 999, Timestamp::from_secs(1_000), &wanted), []);
+        assert_eq!(memory.nearest(&pca, 49, Timestamp::EPOCH, &wanted), []);
+        assert_eq!(memory.nearest(&pca, 49, Timestamp::from_secs(1_000), &Wanted { count: 0, ..wanted }), []);
         assert_eq!(memory.what_followed(&[], 3), None);
         assert_eq!(memory.what_followed(&[Neighbour { index: 49, distance: 0.0 }], 3), None);
     }

@@ -36,7 +36,7 @@ mod stored;
 pub use collector::{Collector, Request};
 pub use features::{FingerprintOptions, feature_names};
 pub use fingerprinter::{Fingerprint, Fingerprinter};
-pub use memory::{Neighbour, StateMemory, StoredState};
+pub use memory::{Followed, Neighbour, StateMemory, StoredState, Wanted};
 pub use pattern::path_pattern;
 pub use pca::OnlinePca;
 pub use regimes::{RegimeChange, RegimeTracker};

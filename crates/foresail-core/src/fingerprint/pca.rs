@@ -26,6 +26,9 @@ pub struct OnlinePca {
     seen: Vec<f64>,
     means: Vec<f64>,
     variances: Vec<f64>,
+    /// One over the spreads.
+    #[serde(skip)]
+    inverse: Vec<f64>,
     /// Axes times their eigenvalues, `components × width`, fewer while young.
     vectors: Vec<Vec<f64>>,
     /// The axes, orthonormal.
@@ -43,6 +46,7 @@ impl OnlinePca {
             seen: vec![0.0; width],
             means: vec![0.0; width],
             variances: vec![0.0; width],
+            inverse: vec![1.0 / LEAST_SPREAD.0; width],
             vectors: Vec::new(),
             axes: Vec::new(),
         }
@@ -58,6 +62,7 @@ impl OnlinePca {
             self.means[i] += pace * over;
             self.variances[i] += pace * (over * (value - self.means[i]) - self.variances[i]);
         }
+        self.inverse = (0..self.width).map(|i| 1.0 / self.spread(i)).collect();
         self.rows = (self.rows + 1.0).min(self.memory);
         let mut rest = self.standardised(row);
         if self.vectors.len() < self.components && norm(&rest) > 1e-9 && self.rows > ENOUGH {
@@ -107,7 +112,7 @@ impl OnlinePca {
     /// Distances from the usual in usual spreads; 0 where missing or not known yet.
     pub(super) fn standardised(&self, row: &[Option<f64>]) -> Vec<f64> {
         let known = |i: usize| row.get(i).copied().flatten().filter(|v| v.abs() <= 1e100 && self.seen[i] >= 2.0);
-        let standard = |i: usize| known(i).map_or(0.0, |v| ((v - self.means[i]) / self.spread(i)).clamp(-CUT, CUT));
+        let standard = |i: usize| known(i).map_or(0.0, |v| ((v - self.means[i]) * self.inverse[i]).clamp(-CUT, CUT));
         (0..self.width).map(standard).collect()
     }
 
@@ -176,7 +181,10 @@ impl TryFrom<Saved> for OnlinePca {
             && memory >= 2.0
             && (0.0..=memory).contains(&rows);
         if is_sound {
-            Ok(Self { width, components, memory, rows, seen, means, variances, vectors, axes })
+            let inverse = Vec::new();
+            let mut pca = Self { width, components, memory, rows, seen, means, variances, inverse, vectors, axes };
+            pca.inverse = (0..width).map(|i| 1.0 / pca.spread(i)).collect();
+            Ok(pca)
         } else {
             Err(Error::BadSnapshot(format!("principal components of {width} features that do not fit together")))
         }

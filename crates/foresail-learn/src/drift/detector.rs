@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
-use super::effective;
 use super::options::DriftOptions;
 use super::suspicion::Suspicion;
 use super::verdict::{Verdict, judge};
@@ -11,6 +10,8 @@ use crate::Error;
 
 /// Points after which the charts are tuned to the autocorrelation anew.
 const RETUNE: u32 = 256;
+/// Looks at the points of a suspicion at most: one, and more if it leaves the verdict open.
+const LOOKS: usize = 3;
 /// A suspicion that sees no points for so many times its window ends as it stands.
 const PATIENCE: usize = 4;
 /// Weight of the newest point in the displacement that is reacted to.
@@ -80,8 +81,9 @@ pub struct DriftDetector {
     usual: Option<Usual>,
     /// Points of the warm-up, or since the suspicion.
     window: Vec<f64>,
-    /// Ticks of the phase, missing ones included.
+    /// Ticks of the phase, missing ones included, and looks taken in it.
     ticks: usize,
+    looks: usize,
     /// How far the last points lie from the usual, in standard deviations.
     recent: f64,
     found: Found,
@@ -134,7 +136,16 @@ impl DriftDetector {
     pub fn new(options: DriftOptions) -> Result<Self, Error> {
         options.check()?;
         let phase = DriftPhase::WarmUp;
-        Ok(Self { options, phase, usual: None, window: Vec::new(), ticks: 0, recent: 0.0, found: Found::default() })
+        Ok(Self {
+            options,
+            phase,
+            usual: None,
+            window: Vec::new(),
+            ticks: 0,
+            looks: 0,
+            recent: 0.0,
+            found: Found::default(),
+        })
     }
 
     /// Takes in the residual of one point, actual less forecast; `None`, and what is not finite, is a gap.
@@ -168,7 +179,7 @@ impl DriftDetector {
     }
 
     fn suspect(&mut self) -> DriftEvent {
-        (self.phase, self.ticks) = (DriftPhase::Suspect, 0);
+        (self.phase, self.ticks, self.looks) = (DriftPhase::Suspect, 0, 0);
         self.window.clear();
         self.found.suspicions += 1;
         DriftEvent::Suspected
@@ -182,28 +193,29 @@ impl DriftDetector {
     }
 
     fn calm(&mut self) {
-        (self.phase, self.ticks) = (DriftPhase::Calm, 0);
+        (self.phase, self.ticks, self.looks) = (DriftPhase::Calm, 0, 0);
         self.window.clear();
         self.recent = 0.0;
     }
 
-    /// Points that a verdict waits for.
-    fn wanted(&self, phi: f64) -> usize {
-        let one = effective(1.0, phi);
-        ((self.options.evidence / one).ceil() as usize).clamp(self.options.least_points, self.options.most_points)
-    }
-
     fn decide(&mut self) -> Option<DriftEvent> {
-        let usual = self.usual.as_mut()?;
-        let phi = usual.baseline.phi();
+        let usual = self.usual.as_ref()?;
         let points = self.window.len();
-        let wanted = self.wanted(phi);
-        if points < wanted && self.ticks < PATIENCE * wanted {
+        let wanted = self.options.wanted(usual.baseline.phi());
+        // A second and a third look come half of that later each.
+        let look = |looks: usize| wanted + looks * wanted / 2;
+        let is_due = points >= look(self.looks);
+        let is_stale = self.ticks >= PATIENCE * look(self.looks);
+        if !is_due && !is_stale {
             return None;
         }
-        let usual = self.usual.as_mut()?;
         let verdict =
             if 2 * points < wanted { Verdict::Spike } else { judge(&self.window, &usual.baseline, &self.options) };
+        let is_last = is_stale || self.looks + 1 >= LOOKS || look(self.looks + 1) > self.options.most_points;
+        if verdict == Verdict::Undecided && !is_last {
+            self.looks += 1;
+            return None;
+        }
         Some(match verdict {
             Verdict::Permanent { size, ratio } => {
                 let shift = size * usual.baseline.scale;
@@ -216,7 +228,7 @@ impl DriftDetector {
                 self.settle();
                 DriftEvent::Spread { ratio, points }
             }
-            Verdict::Spike => {
+            Verdict::Spike | Verdict::Undecided => {
                 // The later half is what the spike has gone from; a change too small to matter is learned from it.
                 let mut baseline = usual.baseline.clone();
                 baseline.skip(None);
@@ -294,6 +306,7 @@ struct Saved {
     usual: Option<Usual>,
     window: Vec<f64>,
     ticks: usize,
+    looks: usize,
     recent: f64,
     found: Found,
 }
@@ -302,15 +315,16 @@ impl TryFrom<Saved> for DriftDetector {
     type Error = Error;
 
     fn try_from(saved: Saved) -> Result<Self, Error> {
-        let Saved { options, phase, usual, window, ticks, recent, found } = saved;
+        let Saved { options, phase, usual, window, ticks, looks, recent, found } = saved;
         options.check()?;
         let is_sound = window.len() <= options.most_points.max(options.warm_up)
             && window.iter().all(|v| v.is_finite())
             && recent.abs() <= 20.0
+            && looks < LOOKS
             && usual.is_some() == (phase != DriftPhase::WarmUp)
             && usual.as_ref().is_none_or(|usual| usual.baseline.is_sound());
         if is_sound {
-            Ok(Self { options, phase, usual, window, ticks, recent, found })
+            Ok(Self { options, phase, usual, window, ticks, looks, recent, found })
         } else {
             let value = format!("a state of {} points in phase {phase:?}", window.len());
             Err(Error::BadParameter { parameter: "drift_detector", value, range: "what was saved" })

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::effective;
 use crate::Error;
 
 /// Parameters of a [`DriftDetector`](super::DriftDetector). Shifts are in standard deviations of the residuals.
@@ -12,11 +13,12 @@ pub struct DriftOptions {
     pub shift: f64,
     /// Mean points between two suspicions while nothing changes, 50 to 10⁷.
     pub calm_run: f64,
-    /// What a verdict waits for: this many points after the suspicion, in independent ones' worth, 4 to 10,000.
+    /// What a verdict waits for: this many points after the suspicion, in independent ones' worth, 4 to 10,000; up to twice as
+    /// many where they leave it open.
     pub evidence: f64,
     /// The fewest points a verdict waits for, 8 to 10,000. A spike shorter than half of them is never learned.
     pub least_points: usize,
-    /// The most points a verdict waits for, at least as many as the fewest, at most 10,000.
+    /// The most points a verdict waits for, at least as many as the fewest, at most 10,000. They bound the memory.
     pub most_points: usize,
     /// Standard errors by which a median must have moved for a verdict of *permanent*, 1 to 20.
     pub confidence: f64,
@@ -37,8 +39,8 @@ impl Default for DriftOptions {
             calm_run: 2_000.0,
             evidence: 16.0,
             least_points: 60,
-            most_points: 240,
-            confidence: 3.0,
+            most_points: 480,
+            confidence: 2.75,
             least_shift: 0.5,
             least_ratio: 1.5,
             warm_up: 120,
@@ -48,6 +50,11 @@ impl Default for DriftOptions {
 }
 
 impl DriftOptions {
+    /// Points that a first verdict waits for, of residuals with autocorrelation `phi`.
+    pub(super) fn wanted(&self, phi: f64) -> usize {
+        ((self.evidence / effective(1.0, phi)).ceil() as usize).clamp(self.least_points, self.most_points)
+    }
+
     /// Refuses what is out of range.
     pub(super) fn check(&self) -> Result<(), Error> {
         let within = |parameter, value: f64, least: f64, most: f64, range| {

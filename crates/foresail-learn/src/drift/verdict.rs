@@ -19,6 +19,8 @@ pub(super) enum Verdict {
     Spread { ratio: f64 },
     /// Neither, any more.
     Spike,
+    /// Not enough for either, and not as it used to be yet: more points would tell.
+    Undecided,
 }
 
 /// How far a window lies from the baseline.
@@ -29,29 +31,40 @@ struct Distance {
     log_ratio: f64,
 }
 
-/// Judges the points since the suspicion. Both all of them and their later half must have moved: a spike is over by then.
+/// Standard errors by which the later half must be back for a change to be dismissed at first sight.
+const BACK: f64 = 1.5;
+
+/// Judges the points since the suspicion. Not only all of them must have changed but the last of them too: a spike is over by
+/// then.
 pub(super) fn judge(window: &[f64], baseline: &Baseline, options: &DriftOptions) -> Verdict {
     let scores: Vec<f64> = window.iter().map(|v| baseline.score(*v)).collect();
     let whole = distance(&scores);
     let later = distance(&scores[scores.len() / 2..]);
+    let last = distance(&scores[2 * scores.len() / 3..]);
     // A window that goes up and down slowly within itself says less than its points.
     let phi = baseline.phi().max(autocorrelation(&scores, whole.shift));
     let points = scores.len() as f64;
     let errors = |phi: f64| (1.0 / effective(points, phi), 1.0 / effective(baseline.count, phi));
     // The median of a window that scatters more is known less well.
     let (window_error, usual_error) = errors(phi);
-    let median_error = MEDIAN_ERROR * (whole.log_ratio.exp().powi(2) * window_error + usual_error).sqrt();
+    let spreads = whole.log_ratio.exp().powi(2);
+    let median_error = MEDIAN_ERROR * (spreads * window_error + usual_error).sqrt();
+    let later_error = MEDIAN_ERROR * (2.0 * spreads * window_error + usual_error).sqrt();
     let (window_error, usual_error) = errors(phi * phi);
     let spread_error = SPREAD_ERROR * (window_error + usual_error).sqrt();
     let moved = whole.shift.abs() >= options.least_shift.max(options.confidence * median_error)
         && later.shift * whole.shift.signum() >= 0.5 * whole.shift.abs();
     let changed = whole.log_ratio.abs() >= options.least_ratio.ln().max(options.confidence * spread_error)
-        && later.log_ratio * whole.log_ratio.signum() >= 0.5 * whole.log_ratio.abs();
+        && last.log_ratio * whole.log_ratio.signum() >= 0.5 * whole.log_ratio.abs();
     let ratio = later.log_ratio.exp();
-    match (moved, changed) {
-        (true, _) => Verdict::Permanent { size: whole.shift, ratio },
-        (false, true) => Verdict::Spread { ratio },
-        (false, false) => Verdict::Spike,
+    if moved {
+        Verdict::Permanent { size: whole.shift, ratio }
+    } else if changed {
+        Verdict::Spread { ratio }
+    } else if later.shift.abs() >= options.least_shift.max(BACK * later_error) {
+        Verdict::Undecided
+    } else {
+        Verdict::Spike
     }
 }
 
@@ -89,8 +102,8 @@ mod tests {
 
     #[test]
     fn what_lasts_is_told_from_what_passes() {
-        check(|_, noise| noise, |v| v == Verdict::Spike);
-        check(|i, noise| noise + if i < 18 { 6.0 } else { 0.0 }, |v| v == Verdict::Spike);
+        check(|_, noise| noise, |v| matches!(v, Verdict::Spike | Verdict::Undecided));
+        check(|i, noise| noise + if i < 18 { 6.0 } else { 0.0 }, |v| matches!(v, Verdict::Spike | Verdict::Undecided));
         check(|_, noise| noise + 1.5, |v| matches!(v, Verdict::Permanent { size, .. } if (0.9..2.1).contains(&size)));
         check(|_, noise| noise - 1.5, |v| matches!(v, Verdict::Permanent { size, .. } if (-2.1..-0.9).contains(&size)));
         check(|_, noise| 3.0 * noise, |v| matches!(v, Verdict::Spread { ratio } if ratio > 1.8));

@@ -3,19 +3,21 @@
 use std::collections::VecDeque;
 
 use foresail_core::Timestamp;
-use foresail_core::fingerprint::{Fingerprint, Fingerprinter};
+use foresail_core::fingerprint::{Fingerprint, Fingerprinter, Wanted};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::linear::RecursiveLeastSquares;
 
 /// Weight of a sample falls by this with every later one.
-const FORGETTING: f64 = 0.9995;
-/// Variance that weights are believed to have before anything is seen, of standardised regressors: a ridge.
-const PRIOR: f64 = 0.1;
-/// Past states looked at, and how far back both must be alike, in intervals, so that they are going the same way.
-const NEIGHBOURS: usize = 12;
+const FORGETTING: f64 = 0.9999;
+/// Variance that weights are believed to have before anything is seen, of standardised regressors: a ridge. Intervals in a row
+/// are nearly one, so it takes many to be sure.
+const PRIOR: f64 = 0.003;
+/// Past states looked at: how many, how far back they must be alike, so that they are going the same way, and how far apart
+/// they must be, so that they are not one episode many times; in intervals.
 const LAG: usize = 6;
+const NEIGHBOURS: Wanted = Wanted { count: 8, lag: LAG, between: 4 * LAG };
 /// Samples before the regression is believed.
 const ENOUGH: u64 = 60;
 /// Regressors count as this many standard deviations at most.
@@ -71,8 +73,8 @@ impl ResourceForecaster {
         if !(1..=10_000).contains(&ahead) {
             return Err(Error::BadParameter { parameter: "ahead", value: ahead.to_string(), range: "1 to 10,000" });
         }
-        // A constant, level and change; fingerprint and its change; what followed.
-        let width = 3 + components.map_or(0, |count| 2 * count + 1);
+        // A constant, level and change; fingerprint and its change; what followed, as level and as change.
+        let width = 3 + components.map_or(0, |count| 2 * count + 2);
         Ok(Self {
             ahead,
             looks_at_fingerprints: components.is_some(),
@@ -110,25 +112,25 @@ impl ResourceForecaster {
         let before = self.recent.front().filter(|_| self.recent.len() == LAG + 1);
         let mut x = vec![resource, before.and_then(|(then, _)| *then).map_or(0.0, |then| resource - then)];
         if self.looks_at_fingerprints {
-            let count = (self.moments.len() - x.len() - 1) / 2;
+            let count = (self.moments.len() - x.len() - 2) / 2;
             let component = |vector: &[f64], i: usize| vector.get(i).copied().unwrap_or(0.0);
             x.extend((0..count).map(|i| component(&print.vector, i)));
             let change = |i| before.map_or(0.0, |(_, then)| component(&print.vector, i) - component(then, i));
             x.extend((0..count).map(change));
-            x.push(self.followed(fingerprinter, print.time));
+            x.extend(self.followed(fingerprinter, print.time, resource));
         }
         x
     }
 
-    /// By how much resource use changed after the most similar past states.
-    fn followed(&self, fingerprinter: &Fingerprinter, time: Timestamp) -> f64 {
+    /// How far resource use came to be from what it is now, and by how much it changed, after the most similar past states.
+    fn followed(&self, fingerprinter: &Fingerprinter, time: Timestamp, resource: f64) -> [f64; 2] {
         let memory = fingerprinter.memory();
-        let Some(latest) = memory.len().checked_sub(1) else { return 0.0 };
         // What followed must have been seen already.
-        let Some(known) = latest.checked_sub(self.ahead).and_then(|index| memory.get(index)) else { return 0.0 };
-        let before = known.time.min(time);
-        let neighbours = memory.nearest(fingerprinter.pca(), latest, NEIGHBOURS, before, LAG);
-        memory.what_followed(&neighbours, self.ahead).unwrap_or(0.0)
+        let latest = memory.len().checked_sub(1);
+        let known = latest.and_then(|latest| Some((latest, memory.get(latest.checked_sub(self.ahead)?)?)));
+        let Some((latest, known)) = known else { return [0.0; 2] };
+        let neighbours = memory.nearest(fingerprinter.pca(), latest, known.time.min(time), &NEIGHBOURS);
+        memory.what_followed(&neighbours, self.ahead).map_or([0.0; 2], |f| [f.level - resource, f.change])
     }
 
     fn learn(&mut self, x: &[f64], change: f64) {
