@@ -358,7 +358,7 @@ impl BalancerKind {
         }
     }
 
-    /// What of a request makes a pick's [`hash`](Pick::hash); `None` for a policy that does not ask.
+    /// What of a request makes a pick's [`hash`](crate::Pick::hash); `None` for a policy that does not ask.
     pub fn hash_key(&self) -> Option<&HashKey> {
         match self {
             Self::RingHash { key, .. } | Self::Contextual { key, .. } => Some(key),
