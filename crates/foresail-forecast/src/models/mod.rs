@@ -4,6 +4,7 @@
 //! gaps in time, saving or broken numbers: `live.rs` sees to those for all. Announced events are not applied here: a
 //! model forecasts the load as it would be without them, and who knows of an event multiplies the forecast once.
 
+mod arima;
 mod boosting;
 pub(crate) mod calendar_features;
 mod cholesky;
@@ -32,6 +33,7 @@ mod smoothing;
 mod stl;
 mod theta;
 
+pub use arima::{Arima, ArimaForm, ArimaSummary};
 pub use boosting::Boosting;
 pub use ets::{Ets, EtsFit};
 pub use global::{GlobalForecaster, GlobalModel};
@@ -83,6 +85,7 @@ pub(crate) const MODELS: &[Entry] = &[
     }),
     entry::<theta::State<theta::Auto>>(|options| Box::new(Theta::new(ThetaForm::Auto, &options.seasons))),
     entry::<prophet::State>(|options| Box::new(Prophet::with_seasons(&options.seasons))),
+    entry::<arima::State>(|options| Box::new(Arima::automatic(&options.seasons))),
     entry::<ridge::State>(|options| Box::new(Ridge::new(&options.seasons, options.columns.clone()))),
     entry::<seed_ensemble::State>(|options| Box::new(SeedEnsemble::new(&options.seasons))),
     entry::<random_forest::State>(|options| Box::new(RandomForest::new(&options.seasons, options.columns.clone()))),

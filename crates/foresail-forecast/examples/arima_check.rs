@@ -1,0 +1,220 @@
+//! Seasonal ARIMA beside statsforecast's on 40 hourly series of the M4 competition: log likelihoods and forecasts of given
+//! orders, the orders chosen, scaled error of 48 hours and processor time.
+//!
+//! Their figures come from `tests/golden/arima.json`, which `tests/golden/arima.py` wrote; ours are made here, on one
+//! thread. A likelihood counts as reached if it is no lower than theirs less 0.1 %; a forecast as equal if its mean distance
+//! from theirs over 24 hours is at most 1 % of their mean magnitude. Criteria are compared where both difference alike,
+//! for otherwise they are of different data. MASE takes the in-sample error of the daily naive as its unit. Prints a
+//! line and stops if the series are not there.
+//!
+//! `cargo run --release -p foresail-forecast --example arima_check [each]`
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "an example prints, and measures time")]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use flate2::read::GzDecoder;
+use foresail_core::{Frame, Timestamp};
+use foresail_forecast::models::{Arima, ArimaForm, ArimaSummary};
+use serde::Deserialize;
+
+const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/traces/forecast");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/arima.json");
+const DAY: usize = 24;
+
+#[derive(Deserialize)]
+struct Golden {
+    series: usize,
+    fixed: Vec<Fixed>,
+    auto: Option<Auto>,
+}
+
+#[derive(Deserialize)]
+struct Fixed {
+    orders: [usize; 7],
+    #[serde(default)]
+    log_likelihood: f64,
+    #[serde(default)]
+    mean: Vec<f64>,
+    #[serde(default)]
+    errors: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Auto {
+    orders: [usize; 7],
+    aicc: f64,
+    cpu_s: f64,
+    mean: Vec<f64>,
+}
+
+#[derive(Default)]
+struct Tally {
+    series: usize,
+    reached: usize,
+    higher: usize,
+    alike: usize,
+    near: usize,
+    farthest: f64,
+    errors: f64,
+    cpu_s: f64,
+}
+
+fn main() {
+    let each = std::env::args().nth(1).is_some_and(|word| word == "each");
+    let (Some(train), Some(test)) = (read("m4_hourly_train.csv.gz"), read("m4_hourly_test.csv.gz")) else {
+        return println!("the M4 files are not in {FILES}, skipped");
+    };
+    let text = std::fs::read_to_string(GOLDEN).expect("the golden file is part of the crate");
+    let golden: Vec<Golden> = serde_json::from_str(&text).expect("as its script writes it");
+    fixed(&golden, &train, each);
+    automatic(&golden, &train, &test, each);
+}
+
+fn form(o: [usize; 7]) -> ArimaForm {
+    ArimaForm::new([o[0], o[1], o[2]], [o[3], o[4], o[5]], o[6] == 1)
+}
+
+fn run(model: &Arima, values: &[f64], horizon: usize) -> (Option<ArimaSummary>, f64) {
+    let rows = values.iter().copied().map(Some);
+    let history = Frame::univariate(Timestamp::EPOCH, Duration::from_secs(3600), "load", rows).expect("a regular grid");
+    let started = processor_s();
+    let summary = model.summary(&history, horizon).ok();
+    (summary, processor_s() - started)
+}
+
+fn fixed(golden: &[Golden], train: &[Vec<f64>], each: bool) {
+    let mut tallies: BTreeMap<ArimaForm, Tally> = BTreeMap::new();
+    for (series, theirs) in golden.iter().flat_map(|g| g.fixed.iter().map(|f| (g.series, f))) {
+        if theirs.mean.is_empty() {
+            continue;
+        }
+        let form = form(theirs.orders);
+        let tally = tallies.entry(form).or_default();
+        tally.series += 1;
+        let (ours, cpu_s) = run(&Arima::of(form, &[Duration::from_secs(86_400)]), &train[series], 24);
+        let Some(ours) = ours else { continue };
+        let slack = 1e-3 * theirs.log_likelihood.abs();
+        let above = ours.log_likelihood - theirs.log_likelihood;
+        let alike = above.abs() <= 0.05;
+        let magnitude: f64 = theirs.mean.iter().map(|v| v.abs()).sum();
+        let apart: f64 = theirs.mean.iter().zip(&ours.mean).map(|(a, b)| (a - b).abs()).sum::<f64>() / magnitude;
+        tally.cpu_s += cpu_s;
+        tally.reached += usize::from(above >= -slack);
+        tally.higher += usize::from(above > 0.05);
+        if alike {
+            tally.alike += 1;
+            tally.near += usize::from(apart <= 0.01);
+            tally.farthest = tally.farthest.max(apart);
+            for (their, ahead) in theirs.errors.iter().zip([1, 2, 12, 24]) {
+                tally.errors = tally.errors.max((ours.deviation[ahead - 1] / their - 1.0).abs());
+            }
+        }
+        if each && (above < -0.05 || alike && apart > 0.01) {
+            println!(
+                "series {series} {form}: {above:+.3} of {:.1}, forecast {:.2} % apart",
+                theirs.log_likelihood,
+                100.0 * apart
+            );
+        }
+    }
+    println!("given orders: log likelihood, and forecasts and their standard errors where it is theirs within 0.05");
+    println!(
+        "{:>26} {:>7} {:>8} {:>7} {:>6} {:>10} {:>11} {:>11} {:>8}",
+        "form", "series", "reached", "higher", "alike", "within 1 %", "farthest %", "errors %", "cpu ms"
+    );
+    for (form, t) in &tallies {
+        println!(
+            "{:>26} {:7} {:8} {:7} {:6} {:10} {:11.3} {:11.3} {:8.1}",
+            form.to_string(),
+            t.series,
+            t.reached,
+            t.higher,
+            t.alike,
+            t.near,
+            100.0 * t.farthest,
+            100.0 * t.errors,
+            1e3 * t.cpu_s / t.series as f64
+        );
+    }
+}
+
+fn automatic(golden: &[Golden], train: &[Vec<f64>], test: &[Vec<f64>], each: bool) {
+    let (mut same, mut no_worse, mut ours_s, mut theirs_s) = (0, 0, 0.0, 0.0);
+    let (mut ours_mase, mut theirs_mase, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for (g, auto) in golden.iter().filter_map(|g| Some((g, g.auto.as_ref()?))) {
+        let (values, later) = (&train[g.series], &test[g.series]);
+        let (ours, cpu_s) = run(&Arima::automatic(&[Duration::from_secs(86_400)]), values, later.len());
+        let Some(ours) = ours else { continue };
+        let unit = values.windows(DAY + 1).map(|w| (w[DAY] - w[0]).abs()).sum::<f64>() / (values.len() - DAY) as f64;
+        let mase =
+            |mean: &[f64]| mean.iter().zip(later).map(|(a, b)| (a - b).abs()).sum::<f64>() / later.len() as f64 / unit;
+        let theirs = form(auto.orders);
+        let alike = ours.form.differences == theirs.differences
+            && ours.form.seasonal_differences == theirs.seasonal_differences;
+        let below = auto.aicc - ours.aicc;
+        if alike {
+            same += 1;
+            no_worse += usize::from(below >= -0.05);
+        }
+        ours_s += cpu_s;
+        theirs_s += auto.cpu_s;
+        ratios.push(auto.cpu_s / cpu_s);
+        ours_mase.push(mase(&ours.mean));
+        theirs_mase.push(mase(&auto.mean));
+        if each {
+            println!(
+                "series {:3} {} {:.1} ({:.3}, {:.2} s); theirs {theirs} {:.1} ({:.3}, {:.1} s)",
+                g.series,
+                ours.form,
+                ours.aicc,
+                mase(&ours.mean),
+                cpu_s,
+                auto.aicc,
+                mase(&auto.mean),
+                auto.cpu_s
+            );
+        }
+    }
+    let count = ours_mase.len();
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let median = |values: &mut Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    println!(
+        "\nchosen orders, {count} series: {same} differenced as theirs, of these {no_worse} with a criterion no worse (by 0.05)"
+    );
+    println!("{:>14} {:>10} {:>10} {:>14}", "", "MASE", "median", "cpu s a series");
+    let means = (mean(&ours_mase), mean(&theirs_mase));
+    let medians = (median(&mut ours_mase), median(&mut theirs_mase));
+    println!("{:>14} {:10.4} {:10.4} {:14.3}", "ours", means.0, medians.0, ours_s / count as f64);
+    println!("{:>14} {:10.4} {:10.4} {:14.3}", "statsforecast", means.1, medians.1, theirs_s / count as f64);
+    println!(
+        "processor time: theirs is ours x {:.1} in all, x {:.1} in the median",
+        theirs_s / ours_s,
+        median(&mut ratios)
+    );
+}
+
+/// Processor time of this thread, where the system tells it; else the time of day.
+fn processor_s() -> f64 {
+    thread_local! {
+        static STARTED: Instant = Instant::now();
+    }
+    std::fs::read_to_string("/proc/thread-self/schedstat")
+        .ok()
+        .and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok())
+        .map_or_else(|| STARTED.with(|started| started.elapsed().as_secs_f64()), |nanoseconds| nanoseconds / 1e9)
+}
+
+/// The series of a wide file: a name and the values, quoted, a line each.
+fn read(file: &str) -> Option<Vec<Vec<f64>>> {
+    let mut text = String::new();
+    GzDecoder::new(File::open(Path::new(FILES).join(file)).ok()?).read_to_string(&mut text).ok()?;
+    let cells = |line: &str| line.split(',').skip(1).filter_map(|cell| cell.trim_matches('"').parse().ok()).collect();
+    Some(text.lines().skip(1).map(cells).collect())
+}
