@@ -53,9 +53,10 @@ const LEAST: usize = 4;
 /// for known.
 ///
 /// The season is the shortest that fits, if it has 24 rows or fewer. Longer ones cannot be part of such a model at a
-/// bearable cost. If the shortest is longer, all are taken out beforehand as a regression on ten waves for the shortest of them and six for each longer
-/// one, and put back (dynamic harmonic regression). A fit reads the last 2000 rows with a season in the model, else 3000
-/// (and 20,000 for waves), and at most 200 gaps in them as gaps, those before as straight lines.
+/// bearable cost. If the shortest is longer, all are taken out beforehand as a regression on ten waves for the shortest and
+/// six for each longer one, and put back (dynamic harmonic regression). A fit reads the last 2000 rows with a season in the
+/// model, else 3000 (and 20,000 for waves), and takes at most 200 gaps in them for unknowns, those before for straight
+/// lines.
 #[derive(Clone, Debug)]
 pub struct Arima {
     seasons: Vec<Duration>,
