@@ -23,7 +23,7 @@ const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/traces
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/ets.json");
 const HORIZON: usize = 48;
 /// Log-likelihoods so near are taken to agree.
-const AGREE: f64 = 0.05;
+const AGREE: f64 = 0.01;
 const DAY: usize = 24;
 const SEASONS: [Duration; 1] = [Duration::from_secs(86_400)];
 
@@ -92,7 +92,7 @@ fn forms(golden: &Golden, train: &[Vec<f64>]) {
             }
         }
     }
-    println!("log-likelihoods of {} series, and forecasts where they agree to 0.05", golden.m4.len());
+    println!("log-likelihoods of {} series, and forecasts where they agree to 0.01", golden.m4.len());
     println!(
         "{:>6} {:>7} {:>9} {:>9} {:>7} {:>9} {:>9}",
         "form", "series", ">= -0.1%", ">= -0.01", "agree", "mean <1%", "worst"
