@@ -19,7 +19,7 @@ const PROBE: usize = 15;
 const SWIFT: Weights = Weights { alpha: 0.3, beta: 0.01, gamma: 0.3, phi: 1.0 };
 /// Places that forecasts are judged at.
 const ORIGINS: usize = 500;
-/// Steps of the search at most, for windows of up to so many rows, and for longer ones.
+/// Steps of the search at most, for windows of up to so many rows, and for longer ones, which are begun at one place alone.
 const STEPS: usize = 150;
 const LONG: usize = 4_000;
 const STEPS_LONG: usize = 40;
@@ -60,10 +60,11 @@ pub(in super::super) fn fit(
 ) -> Fit {
     let typical = window.typical();
     let mut likelihood = Likelihood::new(window, form, room);
+    let is_long = window.values.len() > LONG;
     let first = Start::of(window, form, false);
-    let whole = (form.trend != Trend::None).then(|| Start::of(window, form, true));
+    let whole = (form.trend != Trend::None && !is_long).then(|| Start::of(window, form, true));
     let own = [Some(first.clone()), whole].into_iter().flatten();
-    let own = own.flat_map(|start| guesses(form).into_iter().map(move |weights| (weights, start.clone())));
+    let own = own.flat_map(|start| guesses(form, is_long).into_iter().map(move |weights| (weights, start.clone())));
     let told = known
         .iter()
         .filter_map(|other| Some((weights_in(other, form), other.start.told_in(other.form, form, typical)?)));
@@ -83,18 +84,19 @@ pub(in super::super) fn fit(
     }
     begins.sort_by(|a, b| a.deviance.total_cmp(&b.deviance));
     // Where the form has been fitted before, under other bounds, there is nothing left to explore.
-    begins.truncate(if known.iter().any(|other| other.form == form) { 1 } else { BEGINS });
+    let is_known = known.iter().any(|other| other.form == form);
+    begins.truncate(if is_known || is_long { 1 } else { BEGINS });
     let parameters = form.parameters(window.season_rows);
     let penalty = penalty(window.count, parameters);
     let goal = to_beat - penalty - 2.0 * window.count as f64 * window.scale.ln();
     let several = begins.len() > 1;
-    let iterations = if window.values.len() > LONG { STEPS_LONG } else { STEPS };
+    let iterations = if is_long { STEPS_LONG } else { STEPS };
     if several {
         begins.iter_mut().for_each(|begin| begin.improve(&mut likelihood, upper, goal, PROBE));
         begins.sort_by(|a, b| a.deviance.total_cmp(&b.deviance));
     }
     let (mut weights, mut start) = match begins.into_iter().next() {
-        None => (guesses(form)[0], first),
+        None => (guesses(form, is_long)[0], first),
         Some(mut begin) => {
             begin.improve(&mut likelihood, upper, goal, iterations);
             (begin.weights, begin.start)
@@ -206,11 +208,19 @@ fn penalty(count: usize, parameters: usize) -> f64 {
     if n - k - 1.0 > 0.0 { 2.0 * k + 2.0 * k * (k + 1.0) / (n - k - 1.0) } else { f64::INFINITY }
 }
 
-/// Weights to begin at, before anything is known.
-fn guesses(form: Form) -> Vec<Weights> {
+/// Weights to begin at, before anything is known; fewer if `is_long`, for each costs a pass.
+fn guesses(form: Form, is_long: bool) -> Vec<Weights> {
     let phi = if form.trend.is_damped() { 0.95 } else { 1.0 };
-    let betas: &[f64] = if form.trend == Trend::None { &[0.0] } else { &[1e-3, 0.05] };
-    let gammas: &[f64] = if form.seasonal == Seasonal::None { &[0.0] } else { &[0.01, 0.1, 0.4, 0.8] };
+    let betas: &[f64] = match form.trend {
+        Trend::None => &[0.0],
+        _ if is_long => &[0.01],
+        _ => &[1e-3, 0.05],
+    };
+    let gammas: &[f64] = match form.seasonal {
+        Seasonal::None => &[0.0],
+        _ if is_long => &[0.01, 0.2],
+        _ => &[0.01, 0.1, 0.4, 0.8],
+    };
     let mut guesses = Vec::new();
     for alpha in [0.05, 0.3, 0.8] {
         for beta in betas {
