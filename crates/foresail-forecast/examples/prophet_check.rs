@@ -1,7 +1,7 @@
 //! Beside Prophet on ten series with holidays: how far point forecasts are apart, and processor time.
 //!
 //! The series, and what Prophet 1.5.0 says of them, are those of `tests/golden/prophet.json`. Ours is the processor time of
-//! a fit and a forecast, the median of some; with the path of a Python that has Prophet as argument, Prophet's is measured
+//! a fit and a forecast, the median of some measurements of many each, for clocks tick coarsely; with the path of a Python that has Prophet as argument, Prophet's is measured
 //! on the same machine in the same run, its child processes included.
 //!
 //! `cargo run --release -p foresail-forecast --example prophet_check [PYTHON]`
@@ -18,7 +18,9 @@ use foresail_forecast::models::{Prophet, ProphetOptions};
 use serde::Deserialize;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/prophet.py");
-const RUNS: usize = 15;
+const RUNS: usize = 5;
+/// Processor time that a measurement takes at least.
+const ENOUGH: Duration = Duration::from_millis(100);
 
 #[derive(Deserialize)]
 struct Golden {
@@ -131,9 +133,12 @@ fn measure(python: &str) -> Vec<Theirs> {
 fn median(work: impl Fn()) -> Duration {
     let mut spent: Vec<Duration> = (0..RUNS)
         .map(|_| {
-            let start = Stopwatch::now();
-            work();
-            start.elapsed()
+            let (start, mut times) = (Stopwatch::now(), 0);
+            while start.elapsed() < ENOUGH {
+                work();
+                times += 1;
+            }
+            start.elapsed() / times.max(1)
         })
         .collect();
     spent.sort();

@@ -121,12 +121,14 @@ impl Forecaster for Prophet {
         };
         let start = design.start(&recent);
         let learned = learn(design.rows.len(), &write, &design.shape, &design.priors, &start);
-        let (mut estimate, sums) = learned.ok_or(Error::TooShort { needed: 2, got: 0 })?;
+        let size = design.basis.size();
+        // Numbers so far apart that their squares are none identify nothing.
+        let refused = Error::TooShort { needed: size, got: design.rows.len() };
+        let (mut estimate, sums) = learned.ok_or(refused)?;
         if design.is_constant(&recent) {
             estimate = Estimate { theta: start, sigma: CERTAIN };
         }
         scaled_values(&design.basis, &mut held, |s| recent.columns()[s.column].values().last().copied());
-        let size = design.basis.size();
         let state = State {
             sums,
             estimate,

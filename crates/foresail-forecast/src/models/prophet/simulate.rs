@@ -12,7 +12,8 @@ const LEAST_CHANGE: f64 = 1e-8;
 
 /// One simulated future of the trend's line: what it has changed by so far.
 struct Path {
-    rng: SeededRng,
+    /// Its own stream, once it has changed: most short futures never do.
+    rng: Option<SeededRng>,
     /// When the next change comes, in units of time.
     next: f64,
     slope: f64,
@@ -22,43 +23,42 @@ struct Path {
 /// What the futures are made of.
 pub(super) struct Futures<'a> {
     pub(super) shape: &'a Shape,
-    /// Changes in the history, of which there is one everywhere else in the trend's prior.
+    /// The trend's changes in the history, zero where there was none.
     pub(super) changes: &'a [f64],
+    /// The last row known, in units of time.
+    pub(super) now: f64,
     pub(super) sigma: f64,
     pub(super) samples: usize,
     pub(super) rng: SeededRng,
 }
 
 impl Futures<'_> {
-    /// Quantiles of the values at [`LEVELS`], for each of `ahead`: its time (1 at the end of the history, ascending) and
-    /// its expected value in parts. Changes come as often as changepoints were laid in the history, and are Laplace
+    /// Quantiles of the values at [`LEVELS`], for each of `ahead`: its time, ascending, and its expected value in parts. Changes come as often as changepoints were laid in the history, and are Laplace
     /// distributed with the mean size of those found. The first steps of a longer forecast are those of a shorter one.
     ///
     /// O(steps × samples × log samples).
     pub(super) fn quantiles(&self, ahead: impl Iterator<Item = (f64, Parts)>) -> Vec<Vec<f64>> {
         let rate = self.changes.len() as f64;
         let size = self.changes.iter().map(|v| v.abs()).sum::<f64>() / rate.max(1.0) + LEAST_CHANGE;
-        let start = |i: usize| {
-            let mut rng = self.rng.fork(i as u64 + 1);
-            let next = 1.0 + rng.exponential() / rate;
-            Path { rng, next, slope: 0.0, offset: 0.0 }
-        };
-        let mut paths: Vec<Path> = (0..self.samples).map(start).collect();
+        let mut first = self.rng.fork(0);
+        let mut start = |_| Path { rng: None, next: self.now + first.exponential() / rate, slope: 0.0, offset: 0.0 };
+        let mut paths: Vec<Path> = (0..self.samples).map(&mut start).collect();
         let mut noise = self.rng.clone();
         let mut values = vec![0.0; self.samples];
         ahead
             .map(|(t, parts)| {
-                for (path, value) in paths.iter_mut().zip(&mut values) {
+                for (i, (path, value)) in paths.iter_mut().zip(&mut values).enumerate() {
                     // A change a step is more than a trend is made of; the bound keeps absurd steps finite in time.
                     for _ in 0..1000 {
                         if path.next.is_nan() || path.next > t {
                             break;
                         }
-                        let sign = if path.rng.uniform() < 0.5 { -1.0 } else { 1.0 };
-                        let change = sign * size * path.rng.exponential();
+                        let rng = path.rng.get_or_insert_with(|| self.rng.fork(i as u64 + 1));
+                        let sign = if rng.uniform() < 0.5 { -1.0 } else { 1.0 };
+                        let change = sign * size * rng.exponential();
                         path.slope += change;
                         path.offset -= change * path.next;
-                        path.next += path.rng.exponential() / rate;
+                        path.next += rng.exponential() / rate;
                     }
                     let trend = self.shape.curve(parts.line + path.slope * t + path.offset);
                     *value = Parts { trend, ..parts }.value() + self.sigma * noise.normal();
@@ -86,7 +86,7 @@ mod tests {
     fn futures(changes: &[f64], sigma: f64, steps: usize) -> Vec<Vec<f64>> {
         let shape = Shape { trend: Trend::Linear, changes: 2..2 + changes.len(), multiplicative: Vec::new() };
         let rng = SeededRng::seed_from_u64(4);
-        let futures = Futures { shape: &shape, changes, sigma, samples: 4000, rng };
+        let futures = Futures { shape: &shape, changes, now: 1.0, sigma, samples: 4000, rng };
         futures.quantiles((1..=steps).map(|i| {
             let line = 2.0;
             (1.0 + i as f64 / 100.0, Parts { trend: line, line, factor: 1.0, added: 0.0 })

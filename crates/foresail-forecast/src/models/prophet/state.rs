@@ -107,6 +107,7 @@ impl Model for State {
         let futures = Futures {
             shape: &self.shape,
             changes: &self.estimate.theta[self.shape.changes.clone()],
+            now: self.basis.unit_time(clock.next() - clock.step()).max(1.0),
             sigma: self.estimate.sigma,
             samples: self.options.samples,
             rng: SeededRng::seed_from_u64(self.seed),

@@ -128,6 +128,21 @@ fn quantiles_come_with_samples_and_survive_a_restart() {
     assert!(fit(quick(), &history, &Known::none()).predict(20, &Known::none()).levels.is_empty());
 }
 
+/// What has been seen since the fit is no longer uncertain.
+#[test]
+fn intervals_begin_anew_with_every_row_seen() {
+    let history = daily((0..160).map(|i| f64::from(i + 2 * (i - 50).max(0)) + rng().fork(i as u64).normal()));
+    let options = ProphetOptions { samples: 300, changepoint_prior_scale: 0.5, ..ProphetOptions::default() };
+    let mut fitted = fit(options, &history.slice(0..100), &Known::none());
+    let width = |fitted: &dyn Fitted| {
+        let forecast = fitted.predict(1, &Known::none());
+        forecast.quantile(0.9)[0] - forecast.quantile(0.1)[0]
+    };
+    let before = width(&*fitted);
+    (100..160).for_each(|i| fitted.update(&history.row(i)));
+    assert!(width(&*fitted) < 1.5 * before, "{} {before}", width(&*fitted));
+}
+
 /// The last two days of the month are busy, whatever its length, and pay is on the 25th or the Friday before.
 #[test]
 fn the_end_of_the_month_and_payday_are_known() {
