@@ -51,6 +51,16 @@ answers() { # HOW MANY
     done
     [ "$good" -eq "$1" ] || { echo "$good of $1 answered"; exit 1; }
 }
+# How many copies are asked for, as the API has it.
+asked() {
+    local api
+    api="$(said "$WORK/run.log" 'dashboard and API: ' "$run")"
+    api="${api#http://}"
+    exec 3<>"/dev/tcp/${api%:*}/${api##*:}"
+    printf 'GET /api/v1/services/web HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$api" >&3
+    grep -o '"replicas":{"desired":[0-9]*' <&3 | head -1 | grep -o '[0-9]*$'
+    exec 3<&- 3>&-
+}
 copies() { pgrep -f "^$FORESAIL sample-service.*service-time=5ms" | sort | tr '\n' ' '; }
 
 begin
@@ -65,8 +75,13 @@ for round in 1 2 3 4 5; do
     for _ in $(seq 100); do case "$(status)" in *" 200 "*) break ;; esac; sleep 0.1; done
     answers 20
 done
-after="$(copies)"
-# More may have been ordered meanwhile; none may have been replaced.
+# Copies may have been ordered meanwhile. None may have been replaced, and there may be no more than are asked for.
+for _ in $(seq 100); do
+    after="$(copies)"
+    [ "$(wc -w <<<"$after")" != "$(asked)" ] || break
+    sleep 0.1
+done
+[ "$(wc -w <<<"$after")" = "$(asked)" ] || { echo "copies $after, asked for are $(asked)"; exit 1; }
 for copy in $before; do
     case " $after " in *" $copy "*) ;; *) echo "copies were not adopted: $before, then $after"; exit 1 ;; esac
 done

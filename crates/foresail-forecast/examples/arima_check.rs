@@ -10,18 +10,15 @@
 //! `cargo run --release -p foresail-forecast --example arima_check [each]`
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "an example prints, and measures time")]
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-use std::time::{Duration, Instant};
+mod cpu;
+mod m4;
 
-use flate2::read::GzDecoder;
-use foresail_core::{Frame, Timestamp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use foresail_forecast::models::{Arima, ArimaForm, ArimaSummary};
 use serde::Deserialize;
 
-const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/traces/forecast");
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/arima.json");
 const DAY: usize = 24;
 
@@ -65,8 +62,8 @@ struct Tally {
 
 fn main() {
     let each = std::env::args().nth(1).is_some_and(|word| word == "each");
-    let (Some(train), Some(test)) = (read("m4_hourly_train.csv.gz"), read("m4_hourly_test.csv.gz")) else {
-        return println!("the M4 files are not in {FILES}, skipped");
+    let Some((train, test)) = m4::series() else {
+        return println!("the M4 files are not in {}, skipped", m4::FILES);
     };
     let text = std::fs::read_to_string(GOLDEN).expect("the golden file is part of the crate");
     let golden: Vec<Golden> = serde_json::from_str(&text).expect("as its script writes it");
@@ -79,11 +76,10 @@ fn form(o: [usize; 7]) -> ArimaForm {
 }
 
 fn run(model: &Arima, values: &[f64], horizon: usize) -> (Option<ArimaSummary>, f64) {
-    let rows = values.iter().copied().map(Some);
-    let history = Frame::univariate(Timestamp::EPOCH, Duration::from_secs(3600), "load", rows).expect("a regular grid");
-    let started = processor_s();
+    let history = m4::frame(values);
+    let started = cpu::seconds();
     let summary = model.summary(&history, horizon).ok();
-    (summary, processor_s() - started)
+    (summary, cpu::seconds() - started)
 }
 
 fn fixed(golden: &[Golden], train: &[Vec<f64>], each: bool) {
@@ -198,23 +194,4 @@ fn automatic(golden: &[Golden], train: &[Vec<f64>], test: &[Vec<f64>], each: boo
         theirs_s / ours_s,
         median(&mut ratios)
     );
-}
-
-/// Processor time of this thread, where the system tells it; else the time of day.
-fn processor_s() -> f64 {
-    thread_local! {
-        static STARTED: Instant = Instant::now();
-    }
-    std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok())
-        .map_or_else(|| STARTED.with(|started| started.elapsed().as_secs_f64()), |nanoseconds| nanoseconds / 1e9)
-}
-
-/// The series of a wide file: a name and the values, quoted, a line each.
-fn read(file: &str) -> Option<Vec<Vec<f64>>> {
-    let mut text = String::new();
-    GzDecoder::new(File::open(Path::new(FILES).join(file)).ok()?).read_to_string(&mut text).ok()?;
-    let cells = |line: &str| line.split(',').skip(1).filter_map(|cell| cell.trim_matches('"').parse().ok()).collect();
-    Some(text.lines().skip(1).map(cells).collect())
 }

@@ -6,25 +6,21 @@
 //! `cargo run --release -p foresail-forecast --example ets_check [GOLDEN.json]`
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "an example prints, and measures time")]
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+mod cpu;
+mod m4;
 
-use flate2::read::GzDecoder;
-use foresail_core::{Frame, Known, SeededRng, Timestamp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use foresail_core::{Known, SeededRng};
 use foresail_forecast::Forecaster;
 use foresail_forecast::models::Ets;
 use serde::Deserialize;
 
-const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/traces/forecast");
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/ets.json");
 const HORIZON: usize = 48;
 /// Log-likelihoods so near are taken to agree.
 const AGREE: f64 = 0.01;
-const DAY: usize = 24;
 const SEASONS: [Duration; 1] = [Duration::from_secs(86_400)];
 
 #[derive(Deserialize)]
@@ -60,8 +56,8 @@ fn main() {
     let golden = std::env::args().nth(1).unwrap_or_else(|| GOLDEN.to_owned());
     let golden: Golden = serde_json::from_str(&std::fs::read_to_string(golden).expect("a file to compare with"))
         .expect("as tests/golden/ets.py writes it");
-    let (Some(train), Some(test)) = (read("m4_hourly_train.csv.gz"), read("m4_hourly_test.csv.gz")) else {
-        return println!("the M4 files are not in {FILES}, skipped");
+    let Some((train, test)) = m4::series() else {
+        return println!("the M4 files are not in {}, skipped", m4::FILES);
     };
     forms(&golden, &train);
     automatic(&golden, &train, &test);
@@ -70,7 +66,7 @@ fn main() {
 fn forms(golden: &Golden, train: &[Vec<f64>]) {
     let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
     for theirs in &golden.m4 {
-        let history = frame(&train[theirs.index]);
+        let history = m4::frame(&train[theirs.index]);
         for (form, reference) in &theirs.forms {
             let model = Ets::of(form, &SEASONS).expect("a form");
             let ours = model.compare(&history).expect("the form fits")[0].log_likelihood;
@@ -133,14 +129,12 @@ fn automatic(golden: &Golden, train: &[Vec<f64>], test: &[Vec<f64>]) {
         let mut apart: Vec<f64> = Vec::new();
         for theirs in &golden.m4 {
             let (train, test) = (&train[theirs.index], &test[theirs.index]);
-            let history = frame(train);
-            let started = cpu_seconds();
+            let history = m4::frame(train);
+            let started = cpu::seconds();
             let fitted = model.fit(&history, &Known::none(), &mut SeededRng::seed_from_u64(1)).expect("long enough");
-            busy += cpu_seconds() - started;
+            busy += cpu::seconds() - started;
             let mean = fitted.predict(HORIZON, &Known::none()).mean;
-            let naive: f64 = train.windows(DAY + 1).map(|w| (w[DAY] - w[0]).abs()).sum();
-            let unit = naive / (train.len() - DAY) as f64;
-            ours += mean.iter().zip(test).map(|(got, seen)| (got - seen).abs() / unit).sum::<f64>() / HORIZON as f64;
+            ours += m4::mase(&mean, test, train);
             let chosen = model.choose(&history).expect("long enough");
             no_worse += usize::from(chosen.aicc <= theirs.aicc + 1e-6 * theirs.aicc.abs());
             same += usize::from(chosen.form == theirs.chosen);
@@ -165,25 +159,4 @@ fn automatic(golden: &Golden, train: &[Vec<f64>], test: &[Vec<f64>]) {
         theirs / count,
         seconds / count * 1e3
     );
-}
-
-/// Seconds that this thread has run: of the processor where the system tells, else of the clock.
-fn cpu_seconds() -> f64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanos: Option<f64> = told.and_then(|text| text.split_whitespace().next()?.parse().ok());
-    nanos.map_or_else(|| START.get_or_init(Instant::now).elapsed().as_secs_f64(), |nanos| nanos * 1e-9)
-}
-
-fn frame(values: &[f64]) -> Frame {
-    let rows = values.iter().copied().map(Some);
-    Frame::univariate(Timestamp::EPOCH, Duration::from_secs(3600), "load", rows).expect("a regular grid")
-}
-
-/// The series of a wide file: a name and the values, quoted, a line each.
-fn read(file: &str) -> Option<Vec<Vec<f64>>> {
-    let mut text = String::new();
-    GzDecoder::new(File::open(Path::new(FILES).join(file)).ok()?).read_to_string(&mut text).ok()?;
-    let cells = |line: &str| line.split(',').skip(1).filter_map(|cell| cell.trim_matches('"').parse().ok()).collect();
-    Some(text.lines().skip(1).map(cells).collect())
 }

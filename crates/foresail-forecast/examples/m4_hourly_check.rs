@@ -7,20 +7,16 @@
 //! `cargo run --release -p foresail-forecast --example m4_hourly_check [detect] [MODEL…]`
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "an example prints, and measures time")]
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+mod m4;
+
 use std::time::{Duration, Instant};
 
-use flate2::read::GzDecoder;
-use foresail_core::{Frame, Known, SeededRng, Timestamp};
+use foresail_core::{Known, SeededRng};
 use foresail_forecast::Forecaster;
 use foresail_forecast::guard::Guarded;
 use foresail_forecast::registry::{ModelOptions, build, names};
 
-const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/traces/forecast");
 const HORIZON: usize = 48;
-const DAY: usize = 24;
 
 fn main() {
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
@@ -29,8 +25,8 @@ fn main() {
         wanted.remove(0);
         options.seasons.clear();
     }
-    let (Some(train), Some(test)) = (read("m4_hourly_train.csv.gz"), read("m4_hourly_test.csv.gz")) else {
-        return println!("the M4 files are not in {FILES}, skipped");
+    let Some((train, test)) = m4::series() else {
+        return println!("the M4 files are not in {}, skipped", m4::FILES);
     };
     println!("{:>24} {:>8} {:>8} {:>8} {:>10}", "model", "MASE", "median", "sMAPE %", "fit ms");
     for name in names().into_iter().filter(|name| wanted.is_empty() || wanted.iter().any(|w| w == name)) {
@@ -39,10 +35,8 @@ fn main() {
             let started = Instant::now();
             let mean = forecast(name, &options, train);
             busy += started.elapsed();
-            let naive: f64 = train.windows(DAY + 1).map(|w| (w[DAY] - w[0]).abs()).sum();
-            let unit = naive / (train.len() - DAY) as f64;
             let count = test.len() as f64;
-            scaled.push(mean.iter().zip(test).map(|(got, seen)| (got - seen).abs() / unit).sum::<f64>() / count);
+            scaled.push(m4::mase(&mean, test, train));
             let share = |(got, seen): (&f64, &f64)| 200.0 * (got - seen).abs() / (got.abs() + seen.abs()).max(1e-12);
             percent += mean.iter().zip(test).map(share).sum::<f64>() / count;
         }
@@ -55,18 +49,8 @@ fn main() {
 }
 
 fn forecast(name: &str, options: &ModelOptions, values: &[f64]) -> Vec<f64> {
-    let rows = values.iter().copied().map(Some);
-    let step = Duration::from_secs(3600);
-    let history = Frame::univariate(Timestamp::EPOCH, step, "load", rows).expect("a regular grid");
+    let history = m4::frame(values);
     let model = Guarded::new(build(name, options).expect("a name of the registry"));
     let fitted = model.fit(&history, &Known::none(), &mut SeededRng::seed_from_u64(1)).expect("guarded");
     fitted.predict(HORIZON, &Known::none()).mean
-}
-
-/// The series of a wide file: a name and the values, quoted, a line each.
-fn read(file: &str) -> Option<Vec<Vec<f64>>> {
-    let mut text = String::new();
-    GzDecoder::new(File::open(Path::new(FILES).join(file)).ok()?).read_to_string(&mut text).ok()?;
-    let cells = |line: &str| line.split(',').skip(1).filter_map(|cell| cell.trim_matches('"').parse().ok()).collect();
-    Some(text.lines().skip(1).map(cells).collect())
 }

@@ -6,21 +6,17 @@
 //! `cargo run --release -p foresail-forecast --example mstl_check [GOLDEN.json]`
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "an example prints, and measures time")]
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+mod cpu;
+mod m4;
 
-use flate2::read::GzDecoder;
-use foresail_core::{Frame, Known, SeededRng, Timestamp};
+use std::time::Instant;
+
+use foresail_core::{Known, SeededRng};
 use foresail_forecast::registry::{ModelOptions, build};
 use serde::Deserialize;
 
-const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/traces/forecast");
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/stl.json");
 const HORIZON: usize = 48;
-const DAY: usize = 24;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -38,8 +34,8 @@ fn main() {
     let golden = std::env::args().nth(1).unwrap_or_else(|| GOLDEN.to_owned());
     let golden: Golden = serde_json::from_str(&std::fs::read_to_string(golden).expect("a file to compare with"))
         .expect("as tests/golden/stl.py writes it");
-    let (Some(train), Some(test)) = (read("m4_hourly_train.csv.gz"), read("m4_hourly_test.csv.gz")) else {
-        return println!("the M4 files are not in {FILES}, skipped");
+    let Some((train, test)) = m4::series() else {
+        return println!("the M4 files are not in {}, skipped", m4::FILES);
     };
     let count = golden.m4.len() as f64;
     let (theirs, seconds) = golden.m4.iter().fold((0.0, 0.0), |(m, s), one| (m + one.mase, s + one.seconds));
@@ -51,16 +47,14 @@ fn main() {
             build(name, &ModelOptions { horizon: HORIZON, ..ModelOptions::default() }).expect("a name of the registry");
         for one in &golden.m4 {
             let (train, test) = (&train[one.index], &test[one.index]);
-            let history = frame(train);
-            let started = cpu_seconds();
+            let history = m4::frame(train);
+            let started = cpu::seconds();
             let mut fitted =
                 model.fit(&history, &Known::none(), &mut SeededRng::seed_from_u64(1)).expect("long enough");
-            busy += cpu_seconds() - started;
+            busy += cpu::seconds() - started;
             let mean = fitted.predict(HORIZON, &Known::none()).mean;
-            let naive: f64 = train.windows(DAY + 1).map(|w| (w[DAY] - w[0]).abs()).sum();
-            let unit = naive / (train.len() - DAY) as f64;
-            scaled += mean.iter().zip(test).map(|(got, seen)| (got - seen).abs() / unit).sum::<f64>() / HORIZON as f64;
-            let later = frame(&[&train[..], &test[..]].concat());
+            scaled += m4::mase(&mean, test, train);
+            let later = m4::frame(&[&train[..], &test[..]].concat());
             let started = Instant::now();
             (train.len()..later.len()).for_each(|row| fitted.update(&later.row(row)));
             updating += started.elapsed().as_secs_f64();
@@ -70,25 +64,4 @@ fn main() {
         let each = updating / updates as f64 * 1e9;
         println!("{name:>16} {mase:8.4} {ms:10.3} {:8.1} {each:12.0}", seconds / busy);
     }
-}
-
-/// Seconds that this thread has run: of the processor where the system tells, else of the clock.
-fn cpu_seconds() -> f64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanos: Option<f64> = told.and_then(|text| text.split_whitespace().next()?.parse().ok());
-    nanos.map_or_else(|| START.get_or_init(Instant::now).elapsed().as_secs_f64(), |nanos| nanos * 1e-9)
-}
-
-fn frame(values: &[f64]) -> Frame {
-    let rows = values.iter().copied().map(Some);
-    Frame::univariate(Timestamp::EPOCH, Duration::from_secs(3600), "load", rows).expect("a regular grid")
-}
-
-/// The series of a wide file: a name and the values, quoted, a line each.
-fn read(file: &str) -> Option<Vec<Vec<f64>>> {
-    let mut text = String::new();
-    GzDecoder::new(File::open(Path::new(FILES).join(file)).ok()?).read_to_string(&mut text).ok()?;
-    let cells = |line: &str| line.split(',').skip(1).filter_map(|cell| cell.trim_matches('"').parse().ok()).collect();
-    Some(text.lines().skip(1).map(cells).collect())
 }

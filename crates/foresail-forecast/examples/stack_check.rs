@@ -8,6 +8,8 @@
 //! `cargo run --release -p foresail-forecast --example stack_check [MODEL…]`
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "an example prints, and measures time")]
 
+mod m4;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -21,7 +23,6 @@ use foresail_forecast::registry::{ModelOptions, build};
 use foresail_forecast::{Forecast, Forecaster};
 use rayon::prelude::*;
 
-const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/traces/forecast");
 const CONTEXT: usize = 6000;
 const WINDOWS: usize = 6;
 
@@ -108,7 +109,7 @@ fn forecast(set: &Set, name: &str, history: &[f64], horizon: usize) -> Forecast 
 fn sets() -> impl Iterator<Item = Set> {
     let (minute, hour, day) = (Duration::from_secs(60), Duration::from_secs(3600), Duration::from_secs(86_400));
     let wide = || {
-        let (train, test) = (wide("m4_hourly_train.csv.gz")?, wide("m4_hourly_test.csv.gz")?);
+        let (train, test) = m4::series()?;
         let windows = train.into_iter().zip(test).step_by(8).collect();
         Some(Set { name: "m4_hourly", step: hour, seasons: vec![day, 7 * day], season: 24, windows })
     };
@@ -144,7 +145,7 @@ fn windows(values: &[f64], horizon: usize) -> Vec<(Vec<f64>, Vec<f64>)> {
 
 fn text(file: &str) -> Option<String> {
     let mut text = String::new();
-    GzDecoder::new(File::open(Path::new(FILES).join(file)).ok()?).read_to_string(&mut text).ok()?;
+    GzDecoder::new(File::open(Path::new(m4::FILES).join(file)).ok()?).read_to_string(&mut text).ok()?;
     Some(text)
 }
 
@@ -159,11 +160,4 @@ fn column_of(file: &str, column: usize) -> Vec<f64> {
             last
         })
         .collect()
-}
-
-/// The series of a wide file: a name and the values, quoted, a line each.
-fn wide(file: &str) -> Option<Vec<Vec<f64>>> {
-    let text = text(file)?;
-    let cells = |line: &str| line.split(',').skip(1).filter_map(|cell| cell.trim_matches('"').parse().ok()).collect();
-    Some(text.lines().skip(1).map(cells).collect())
 }

@@ -24,5 +24,6 @@ mod scorer;
 pub use aggregate::{geometric_mean, median, relative, weighted_mean};
 pub use figures::{Coverage, Metrics};
 pub use interval::{IntervalScore, pinball};
+pub(crate) use reference::percentile_of_sorted;
 pub use reference::{Reference, percentile};
 pub use scorer::{Point, Scorer};

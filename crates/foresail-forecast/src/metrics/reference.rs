@@ -52,6 +52,11 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 pub fn percentile(values: &[f64], level: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
+    percentile_of_sorted(&sorted, level)
+}
+
+/// [`percentile`] of values in ascending order. O(1).
+pub(crate) fn percentile_of_sorted(sorted: &[f64], level: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let position = level.clamp(0.0, 1.0) * last as f64;
     let below = position.floor() as usize;

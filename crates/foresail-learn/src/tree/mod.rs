@@ -6,6 +6,8 @@
 //! one integer ([`signal`]), which no order of summing changes: a tree is the same on any number of threads.
 
 mod binner;
+#[cfg(test)]
+mod friedman;
 mod grow;
 mod histogram;
 mod matrix;
@@ -20,6 +22,8 @@ use crate::Error;
 const MAX_ROWS: usize = 1 << 30;
 
 pub(crate) use binner::Binned;
+#[cfg(test)]
+pub(crate) use friedman::friedman;
 pub(crate) use grow::{Grower, Grown, Limits, Order};
 pub use matrix::Matrix;
 pub(crate) use nodes::Tree;

@@ -4,6 +4,7 @@ use foresail_core::{Frame, Known, SeededRng};
 
 use super::simplex;
 use crate::intervals::LEVELS;
+use crate::metrics::median;
 use crate::{Fitted, Forecaster};
 
 /// Share of the history that is forecast from within, at most; and how many horizons of it.
@@ -204,7 +205,7 @@ impl Grams {
             let mut of_origin = Vec::new();
             for (step, actual) in origin.actual.iter().enumerate().filter(|(_, actual)| !actual.is_nan()) {
                 let of_step: Vec<f64> = sound.iter().map(|member| actual - origin.means[*member][step]).collect();
-                total += median(&of_step).abs();
+                total += median(&of_step).unwrap_or(0.0).abs();
                 count += 1.0;
                 of_origin.push(of_step);
             }
@@ -216,7 +217,7 @@ impl Grams {
             let mut gram = vec![0.0; size * size];
             let recent = 0.5_f64.powf((newest - origin.row) as f64 / trials.horizon as f64 / MEMORY);
             for errors in of_origin {
-                let weight = recent / median(&errors).abs().max(least) / least;
+                let weight = recent / median(&errors).unwrap_or(0.0).abs().max(least) / least;
                 for (i, one) in errors.iter().enumerate() {
                     for (j, other) in errors.iter().enumerate() {
                         gram[i * size + j] += weight * one * other;
@@ -235,13 +236,6 @@ impl Grams {
         }
         sum
     }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { 0.5 * (sorted[middle - 1] + sorted[middle]) }
 }
 
 /// Weights by the inverse of the mean squared error, averaged with the prior.

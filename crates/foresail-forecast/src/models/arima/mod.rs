@@ -5,7 +5,6 @@ mod golden;
 
 mod bfgs;
 mod css;
-mod decomposition;
 mod estimate;
 mod filter;
 mod form;

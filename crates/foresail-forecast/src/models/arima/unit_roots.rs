@@ -1,6 +1,6 @@
 //! How often a series has to be differenced.
 
-use super::decomposition::seasonal_strength;
+use crate::models::stl::decompose;
 
 /// The 5 % critical value of the KPSS statistic around a level (Kwiatkowski et al. 1992, table 1).
 const CRITICAL: f64 = 0.463;
@@ -25,6 +25,20 @@ pub(super) fn differences(values: &[f64]) -> usize {
 pub(super) fn seasonal_differences(values: &[f64], season: usize) -> usize {
     let enough = season > 1 && values.len() > 2 * season && !is_constant(values);
     usize::from(enough && seasonal_strength(values, season) > STRONG)
+}
+
+/// The share of what is left after the trend that the season explains (Wang, Smith & Hyndman 2006), within [0, 1].
+/// `values` must hold more than two seasons.
+fn seasonal_strength(values: &[f64], season: usize) -> f64 {
+    let parts = decompose(values, &[season]);
+    let both: Vec<f64> = parts.remainder.iter().zip(&parts.seasons[0]).map(|(left, effect)| left + effect).collect();
+    (1.0 - scatter(&parts.remainder) / scatter(&both)).clamp(0.0, 1.0)
+}
+
+/// Sum of squares around the mean.
+fn scatter(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    values.iter().map(|v| (v - mean).powi(2)).sum()
 }
 
 /// All values are equal.
@@ -87,5 +101,20 @@ mod tests {
         };
         assert_eq!([seasonal_differences(&of(5.0), 24), seasonal_differences(&of(0.5), 24)], [1, 0]);
         assert_eq!(seasonal_differences(&of(5.0)[..48], 24), 0);
+    }
+
+    #[test]
+    fn strength_runs_from_none_to_all() {
+        let mut rng = SeededRng::seed_from_u64(1);
+        let mut of = |height: f64, noise: f64| {
+            let values: Vec<f64> = (0..200)
+                .map(|i| 0.1 * f64::from(i) + height * f64::from(u8::from(i % 7 == 2)) + noise * rng.normal())
+                .collect();
+            seasonal_strength(&values, 7)
+        };
+        assert!(of(9.0, 0.01) > 0.99);
+        let middling = of(3.0, 1.0);
+        assert!((0.4..0.8).contains(&middling), "{middling}");
+        assert!(of(0.0, 1.0) < 0.4);
     }
 }

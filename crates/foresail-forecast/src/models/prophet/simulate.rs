@@ -3,10 +3,9 @@
 use foresail_core::SeededRng;
 
 use super::shape::{Parts, Shape};
+use crate::intervals::LEVELS;
+use crate::metrics::percentile_of_sorted;
 
-/// Levels of the quantiles given, ascending.
-pub(super) const LEVELS: [f64; 19] =
-    [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95];
 /// Added to the mean size of the changes, as Prophet does.
 const LEAST_CHANGE: f64 = 1e-8;
 
@@ -64,18 +63,10 @@ impl Futures<'_> {
                     *value = Parts { trend, ..parts }.value() + self.sigma * noise.normal();
                 }
                 values.sort_unstable_by(f64::total_cmp);
-                LEVELS.iter().map(|level| quantile(&values, *level)).collect()
+                LEVELS.iter().map(|level| percentile_of_sorted(&values, *level).expect("there are samples")).collect()
             })
             .collect()
     }
-}
-
-/// The quantile of ascending values, interpolated between the two nearest.
-fn quantile(values: &[f64], level: f64) -> f64 {
-    let place = level * (values.len() - 1) as f64;
-    let below = place.floor() as usize;
-    let above = (below + 1).min(values.len() - 1);
-    values[below] + (values[above] - values[below]) * (place - below as f64)
 }
 
 #[cfg(test)]
@@ -116,7 +107,7 @@ mod tests {
 
     #[test]
     fn quantiles_lie_between_their_neighbours() {
-        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.75), 3.0);
-        assert_eq!(quantile(&[7.0], 0.9), 7.0);
+        assert_eq!(percentile_of_sorted(&[1.0, 2.0, 4.0], 0.75), Some(3.0));
+        assert_eq!(percentile_of_sorted(&[7.0], 0.9), Some(7.0));
     }
 }

@@ -10,9 +10,10 @@ use super::design::{announced, marks, scaled_values};
 use super::options::ProphetOptions;
 use super::posterior::{Estimate, Priors, response, solve};
 use super::shape::{Parts, Shape};
-use super::simulate::{Futures, LEVELS};
+use super::simulate::Futures;
 use super::sums::Sums;
 use super::wall::{DAY_US, Wall};
+use crate::intervals::LEVELS;
 
 /// Later rows after which the parameters are solved for anew: a day of them, within these bounds.
 pub(super) const LEAST_ROWS: usize = 16;

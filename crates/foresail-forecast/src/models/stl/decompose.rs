@@ -172,6 +172,13 @@ mod tests {
     }
 
     #[test]
+    fn moving_averages_are_means_of_neighbours() {
+        let mut means = [0.0; 4];
+        assert_eq!(moving_average(&[1.0, 2.0, 6.0, 4.0], 3, &mut means), 2);
+        assert_eq!(means[..2], [3.0, 4.0]);
+    }
+
+    #[test]
     fn without_a_season_that_fits_all_is_trend() {
         let values = [1.0, 4.0, 2.0];
         for lengths in [&[][..], &[2], &[0, 1, 7]] {

@@ -216,6 +216,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_followed_and_a_level_kept() {
+        let line: Vec<f64> = (0..20).map(|i| 3.0 + 2.0 * f64::from(i)).collect();
+        let mut smooth = vec![0.0; 20];
+        Loess::new(20, 7, 1, 1).smooth(&line, &mut smooth);
+        assert!(line.iter().zip(&smooth).all(|(y, s)| (y - s).abs() < 1e-9), "{smooth:?}");
+        let (before, after) = Loess::new(9, 11, 0, 1).around(&[4.0; 9]);
+        assert!((before - 4.0).abs() < 1e-12 && (after - 4.0).abs() < 1e-12, "{before} {after}");
+    }
+
+    #[test]
     fn what_lies_around_a_series_is_a_mean_of_its_ends() {
         let values: Vec<f64> = (0..30).map(f64::from).collect();
         let (before, after) = Loess::new(30, 11, 0, 1).around(&values);
