@@ -93,14 +93,14 @@ pub(crate) fn read(input: &Input<'_>, mut bytes: Box<dyn Read>) -> Result<Table,
 }
 
 /// The records of an input and the line at which each begins.
-struct Records<'a, R> {
-    reader: ::csv::Reader<R>,
-    input: &'a Input<'a>,
-    line: u64,
+pub(crate) struct Records<'a, R> {
+    pub(crate) reader: ::csv::Reader<R>,
+    pub(crate) input: &'a Input<'a>,
+    pub(crate) line: u64,
 }
 
 impl<R: Read> Records<'_, R> {
-    fn next(&mut self, record: &mut ByteRecord) -> Result<bool, Error> {
+    pub(crate) fn next(&mut self, record: &mut ByteRecord) -> Result<bool, Error> {
         let more = self.reader.read_byte_record(record).map_err(|error| {
             let place = self.input.place(At::Line(self.reader.position().line()), None);
             match error.into_kind() {

@@ -49,6 +49,7 @@ mod signals;
 mod source;
 mod stamp;
 mod table;
+mod wide;
 mod write;
 
 pub use calendar::{Calendar, read_calendar};
@@ -66,4 +67,5 @@ pub use quality::{ColumnQuality, Quality};
 pub use read::{Ingested, read};
 pub use signals::read_signals;
 pub use source::Source;
+pub use wide::{WideSeries, read_wide};
 pub use write::{write_csv, write_parquet};

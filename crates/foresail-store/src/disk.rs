@@ -13,14 +13,19 @@ pub(crate) const UNFINISHED: &str = "tmp";
 
 /// Puts `bytes` into the place of `path`: written beside it, forced to disk, then renamed.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(UNFINISHED);
-    let unfinished = PathBuf::from(name);
+    let unfinished = unfinished(path);
     let mut file = File::create(&unfinished).map_err(Error::io(&unfinished))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io(&unfinished))?;
     fs::rename(&unfinished, path).map_err(Error::io(path))?;
     path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Where `path` is written before it takes its place.
+pub(crate) fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(UNFINISHED);
+    PathBuf::from(name)
 }
 
 /// Forces the names in a directory to disk, where the system knows how.

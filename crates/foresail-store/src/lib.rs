@@ -6,6 +6,7 @@
 //!   a given time ([`FeatureView::as_of`]): nothing that became available later can leak into training data.
 //! - [`Journal`] appends one entry a line, a [`JournalRecord`](foresail_core::JournalRecord) or whatever else is
 //!   [`Journalled`](foresail_core::Journalled), chained by hashes, and replays to the same bytes.
+//! - [`ResultWriter`] writes tables of figures that appear whole or not at all, the same bytes for the same rows.
 //!
 //! Times are arguments and nothing here reads a clock.
 //!
@@ -30,12 +31,14 @@ mod features;
 mod history;
 mod journal;
 mod part;
+mod results;
 mod state;
 
 pub use error::Error;
 pub use features::{FeatureStore, FeatureView, ROWS_PER_PART, StoredRow};
 pub use history::{Archived, HistoryOptions, HistoryStore, Recalled, frame};
 pub use journal::{Journal, JournalReader, Rotation, Torn, entries_after, find, find_entry};
+pub use results::{ResultRow, ResultSchema, ResultWriter, read_results, write_results};
 pub use state::{
     AlertRow, AuditEntry, AuditRecord, Broken, Checkpoint, JournalMark, Restored, StateOptions, StateStore, Tick,
 };

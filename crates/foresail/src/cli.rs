@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    backtest, bench, completions, config, demo, explain, features, forecast, generate, man, run, sample_load, simulate,
+    backtest, batch, bench, completions, config, demo, explain, features, forecast, generate, man, run, sample_load,
+    simulate,
 };
 use crate::demo::service;
 
@@ -27,6 +28,8 @@ enum Command {
     Forecast(forecast::Forecast),
     /// Measure models on windows at the end of a series
     Backtest(backtest::Backtest),
+    /// Measure models on many series, on many machines
+    Batch(batch::Batch),
     /// Replay a load against scaling policies and compare lateness and cost
     Simulate(simulate::Simulate),
     /// Compute the features that models see, row by row
@@ -59,6 +62,7 @@ impl Cli {
             Command::Demo(command) => command.run(),
             Command::Forecast(command) => command.run(),
             Command::Backtest(command) => command.run(),
+            Command::Batch(command) => command.run(),
             Command::Simulate(command) => command.run(),
             Command::Features(command) => command.run(),
             Command::Generate(command) => command.run(),

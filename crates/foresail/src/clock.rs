@@ -27,6 +27,27 @@ impl Stopwatch {
     }
 }
 
+/// Measures how much CPU time the process takes, over all its threads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CpuWatch(Duration);
+
+impl CpuWatch {
+    /// Starts.
+    pub(crate) fn start() -> Self {
+        Self(cpu_time())
+    }
+
+    /// CPU seconds since the start.
+    pub(crate) fn seconds(self) -> f64 {
+        cpu_time().saturating_sub(self.0).as_secs_f64()
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
 /// The clock of a service: the wall clock, or, in a demonstration, one that runs `speed` times as fast from a given
 /// instant on. It never runs backwards: when the wall clock is set back, it goes on from where it stood.
 #[derive(Clone, Debug)]

@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
 use foresail_core::{TimeZone, Timestamp};
 use foresail_ingest::{write_csv, write_parquet};
 use foresail_sim::generate::{Adversity, GenerateOptions, Generated, Kind, Overlay, Pattern, adversarial, generate};
+use rayon::prelude::*;
 
 use crate::args::{Span, positive, when};
 use crate::failure::usage;
 use crate::output::{create, note, print_json, write_file};
+use crate::progress;
 
 /// Write a seeded load with its ground truth.
 ///
@@ -46,6 +49,10 @@ pub(crate) struct Generate {
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Write this many series of successive seeds, without their ground truth, as series-00000.parquet and so on into the
+    /// folder OUTPUT
+    #[arg(long, value_name = "N", conflicts_with_all = ["truth", "json"], value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    series: Option<u32>,
     /// Where to write it: .parquet, else CSV; - is CSV on standard output
     #[arg(long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
@@ -91,7 +98,10 @@ impl FromStr for OverlayArg {
 
 impl Generate {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let generated = self.generate()?;
+        if let Some(count) = self.series {
+            return self.many(count);
+        }
+        let generated = self.generate(self.seed)?;
         let to_stdout = self.output.as_os_str() == "-";
         if !(to_stdout && self.json) {
             write_series(&self.output, &generated)?;
@@ -110,9 +120,27 @@ impl Generate {
         Ok(())
     }
 
-    fn generate(&self) -> anyhow::Result<Generated> {
+    fn many(&self, count: u32) -> anyhow::Result<()> {
+        let folder = &self.output;
+        if folder.as_os_str() == "-" {
+            return Err(usage("--series needs a folder: --output DIR"));
+        }
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot write {}", folder.display()))?;
+        let bar = progress::bar(u64::from(count), "writing series");
+        (0..count).into_par_iter().try_for_each(|i| {
+            let generated = self.generate(self.seed.wrapping_add(u64::from(i)))?;
+            write_series(&folder.join(format!("series-{i:05}.parquet")), &generated)?;
+            bar.inc(1);
+            anyhow::Ok(())
+        })?;
+        bar.finish_and_clear();
+        note(&format!("{count} series in {}", folder.display()));
+        Ok(())
+    }
+
+    fn generate(&self, seed: u64) -> anyhow::Result<Generated> {
         if let Some(adversity) = self.adversarial {
-            return Ok(adversarial(adversity, self.seed));
+            return Ok(adversarial(adversity, seed));
         }
         let usual = GenerateOptions::new(self.pattern);
         let options = GenerateOptions {
@@ -121,7 +149,7 @@ impl Generate {
             days: self.days,
             step: self.step.map_or(usual.step, |s| s.0),
             zone: TimeZone::named(&self.zone).map_err(|error| usage(format!("--zone: {error}")))?,
-            seed: self.seed,
+            seed,
             overlays: self.overlay.iter().map(|o| o.0.clone()).collect(),
             scale: self.scale,
         };

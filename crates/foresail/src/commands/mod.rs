@@ -1,6 +1,7 @@
 //! The commands, one a file: its arguments and what it does with them.
 
 pub(crate) mod backtest;
+pub(crate) mod batch;
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod config;

@@ -1,5 +1,8 @@
-//! What `simulate`, `demo` and `bench scale` share: a load on ticks, policies replayed side by side, and their scores.
+//! What `simulate`, `demo` and `bench scale` share: a load on ticks, policies replayed side by side, and their scores. And
+//! the benchmark of forecasts on published sets, and backtests of thousands of series.
 
+pub(crate) mod bulk;
+pub(crate) mod gift;
 pub(crate) mod league;
 pub(crate) mod score;
 pub(crate) mod setup;

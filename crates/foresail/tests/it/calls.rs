@@ -6,7 +6,7 @@ use crate::run::Place;
 fn help_says_what_there_is() {
     let place = Place::new();
     insta::assert_snapshot!("help", place.ok("--help"));
-    for command in ["forecast", "backtest", "simulate", "features", "generate", "explain", "demo"] {
+    for command in ["forecast", "backtest", "batch", "simulate", "features", "generate", "explain", "demo"] {
         insta::assert_snapshot!(format!("help_{command}"), place.ok(&format!("{command} --help")));
     }
     for bench in ["forecast", "scale", "features"] {
@@ -72,7 +72,8 @@ fn completions_and_the_manual_name_every_command() {
     let place = Place::new();
     for page in ["completions bash", "completions zsh", "completions fish", "man"] {
         let text = place.ok(page);
-        for command in ["forecast", "backtest", "simulate", "features", "generate", "bench", "explain", "demo"] {
+        for command in ["forecast", "backtest", "batch", "simulate", "features", "generate", "bench", "explain", "demo"]
+        {
             assert!(text.contains(command), "{page} lacks {command}");
         }
     }

@@ -31,3 +31,14 @@ fn every_pattern_and_adversity_can_be_read_back() {
     }
     assert!(place.fails(2, "generate --overlay crowd@1d").contains("flash_crowd"));
 }
+
+#[test]
+fn many_series_are_those_of_successive_seeds() {
+    let place = Place::new();
+    place.ok("generate --days 1 --step 1h --seed 7 --series 3 --output many");
+    place.ok("generate --days 1 --step 1h --seed 9 --output one.parquet");
+    let bytes = |name: &str| std::fs::read(place.path(name)).expect("a series");
+    assert!(bytes("many/series-00002.parquet") == bytes("one.parquet"));
+    assert!(bytes("many/series-00000.parquet") != bytes("one.parquet"));
+    place.fails(2, "generate --series 3");
+}

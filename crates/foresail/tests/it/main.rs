@@ -1,6 +1,8 @@
 //! The program from outside: arguments, files, exit codes, and what it prints.
 
 mod backtest;
+mod bench;
+mod bulk;
 mod calls;
 mod config;
 mod demo;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use foresail_core::Frame;
 use foresail_forecast::backtest::{BacktestOptions, BacktestResult, ModelResult};
 use foresail_forecast::metrics::geometric_mean;
@@ -12,11 +12,29 @@ use foresail_forecast::registry::ModelOptions;
 use foresail_ingest::{ReadOptions, read};
 use serde::Serialize;
 
+use super::gift::Gift;
+use super::load::Load;
 use super::loads::generated;
 use super::series::series_in;
+use super::speed::Speed;
 use crate::commands::backtest::{models, run};
 use crate::output::{TextTable, cell, note, print, print_json};
 use crate::progress;
+
+/// Benchmarks that can be asked for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    /// Five sets of GIFT-Eval by its protocol: M4 hourly, ETTh1, BizITObs application and L2C
+    Gift5,
+    /// The load traces, 15, 30 and 60 minutes ahead
+    Load,
+    /// CPU time a series beside libraries that do the same, on M4 hourly
+    Speed,
+}
+
+/// Where the traces are, unless said.
+const LOADS: &str = "../shared/traces/load";
+const SETS: &str = "../shared/traces/forecast";
 
 /// What every model is measured against.
 const BASELINE: &str = "seasonal_naive";
@@ -24,13 +42,28 @@ const BASELINE: &str = "seasonal_naive";
 /// Accuracy and time of every model.
 ///
 /// Without files it runs on generated loads and on the traces, where there are any. Errors are relative to those of the
-/// seasonal naive model, as geometric means over the series.
+/// seasonal naive model, as geometric means over the series. With --suite it runs a published benchmark instead.
 #[derive(Args, Debug)]
 pub(crate) struct Forecast {
     /// Files instead of the usual series; their first numeric column counts
     files: Vec<PathBuf>,
-    /// Models, comma-separated; all for all
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "all")]
+    /// A benchmark with its own data and protocol
+    #[arg(long, value_enum, conflicts_with_all = ["files", "horizon", "windows", "days", "quick"])]
+    suite: Option<Suite>,
+    /// Sets of the suite, comma-separated [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "suite")]
+    sets: Vec<String>,
+    /// Series of each set of the suite, at most [default: all, of speed 40]
+    #[arg(long, value_name = "N", requires = "suite", value_parser = clap::value_parser!(u32).range(1..))]
+    series: Option<u32>,
+    /// Write the windows of the suite as JSON into a folder, for other libraries to forecast, and stop
+    #[arg(long, value_name = "DIR", requires = "suite")]
+    export: Option<PathBuf>,
+    /// Forecasts of the suite's windows by other libraries, to stand beside ours: a file or a folder; may be repeated
+    #[arg(long, value_name = "PATH", requires = "suite")]
+    peers: Vec<PathBuf>,
+    /// Models, comma-separated; all for all [default: all; of gift5: ensemble,seasonal_naive]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     models: Vec<String>,
     /// How many steps of a series ahead
     #[arg(long, value_name = "STEPS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -41,9 +74,12 @@ pub(crate) struct Forecast {
     /// Days of each series that are used, from its end; what precedes the windows trains
     #[arg(long, value_name = "DAYS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=3660))]
     days: u32,
-    /// Folder of the load traces
-    #[arg(long, value_name = "DIR", default_value = "../shared/traces/load")]
-    traces: PathBuf,
+    /// Folder of the traces [default: ../shared/traces/load; of gift5 and speed ../shared/traces/forecast]
+    #[arg(long, value_name = "DIR")]
+    traces: Option<PathBuf>,
+    /// Threads [default: one a core; of speed 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    threads: Option<u32>,
     /// Generated loads alone, and few windows
     #[arg(long)]
     quick: bool,
@@ -88,9 +124,64 @@ struct SeriesLine {
 
 impl Forecast {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let sets = self.sets()?;
-        let names: Vec<String> =
-            models(&self.models, &ModelOptions::default())?.iter().map(|m| m.name().to_owned()).collect();
+        // Speed is compared on one core.
+        let usual = if self.suite == Some(Suite::Speed) { 1 } else { 0 };
+        let threads = self.threads.map_or(usual, |n| n as usize);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("cannot start threads")?;
+        pool.install(|| match self.suite {
+            Some(Suite::Gift5) => self.gift()?.run(),
+            Some(Suite::Load) => self.load()?.run(),
+            Some(Suite::Speed) => self.speed().run(),
+            None => self.usual(),
+        })
+    }
+
+    /// The names of the models asked for; `default` if none were.
+    ///
+    /// # Errors
+    /// A wrong name, with those there are.
+    fn names(&self, default: &[&str]) -> anyhow::Result<Vec<String>> {
+        let default = || default.iter().map(|&name| name.to_owned()).collect();
+        let wanted: Vec<String> = if self.models.is_empty() { default() } else { self.models.clone() };
+        Ok(models(&wanted, &ModelOptions::default())?.iter().map(|m| m.name().to_owned()).collect())
+    }
+
+    fn folder(&self, default: &str) -> PathBuf {
+        self.traces.clone().unwrap_or_else(|| PathBuf::from(default))
+    }
+
+    fn load(&self) -> anyhow::Result<Load> {
+        let traces = self.folder(LOADS);
+        Ok(Load { traces, models: self.names(&["all"])?, seed: self.seed, json: self.json })
+    }
+
+    fn speed(&self) -> Speed {
+        Speed {
+            traces: self.folder(SETS),
+            series: self.series.map_or(40, |n| n as usize),
+            peers: self.peers.clone(),
+            export: self.export.clone(),
+            seed: self.seed,
+            json: self.json,
+        }
+    }
+
+    fn gift(&self) -> anyhow::Result<Gift> {
+        Ok(Gift {
+            traces: self.folder(SETS),
+            sets: self.sets.clone(),
+            series: self.series.map_or(usize::MAX, |n| n as usize),
+            models: self.names(&["ensemble", BASELINE])?,
+            peers: self.peers.clone(),
+            export: self.export.clone(),
+            seed: self.seed,
+            json: self.json,
+        })
+    }
+
+    fn usual(self) -> anyhow::Result<()> {
+        let sets = self.series_of_the_bench()?;
+        let names = self.names(&["all"])?;
         let rows: usize = sets.iter().map(|(_, frame)| frame.len() * names.len()).sum();
         let bar = progress::bar(rows as u64, "walking models");
         let mut results: Vec<(String, Frame, BacktestResult)> = Vec::new();
@@ -98,8 +189,8 @@ impl Forecast {
             let mut options = BacktestOptions::new(self.horizon as usize);
             options.windows = Some(if self.quick { self.windows.min(12) } else { self.windows } as usize);
             options.seed = self.seed;
-            let result = run(&frame, models(&self.models, &ModelOptions::default())?, &options, &bar)
-                .with_context(|| name.clone())?;
+            let result =
+                run(&frame, models(&names, &ModelOptions::default())?, &options, &bar).with_context(|| name.clone())?;
             results.push((name, frame, result));
         }
         bar.finish_and_clear();
@@ -114,13 +205,14 @@ impl Forecast {
     }
 
     /// The series to run on, by name.
-    fn sets(&self) -> anyhow::Result<Vec<(String, Frame)>> {
+    fn series_of_the_bench(&self) -> anyhow::Result<Vec<(String, Frame)>> {
         let mut sets = Vec::new();
         if self.files.is_empty() {
             sets.extend(generated(self.seed)?);
-            let traces = if self.quick { Vec::new() } else { series_in(&self.traces) };
+            let folder = self.folder(LOADS);
+            let traces = if self.quick { Vec::new() } else { series_in(&folder) };
             if traces.is_empty() && !self.quick {
-                note(&format!("skipped: no traces at {}; generated loads alone", self.traces.display()));
+                note(&format!("skipped: no traces at {}; generated loads alone", folder.display()));
             }
             for series in traces {
                 sets.push((series.name.clone(), series.load().with_context(|| series.name.clone())?));

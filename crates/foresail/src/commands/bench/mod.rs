@@ -2,9 +2,12 @@
 
 mod features;
 mod forecast;
+mod gift;
+mod load;
 mod loads;
 mod scale;
 mod series;
+mod speed;
 
 use clap::{Args, Subcommand};
 

@@ -1,0 +1,55 @@
+//! `foresail bench forecast --suite` from outside.
+
+use std::path::Path;
+
+use crate::run::Place;
+
+const TRACES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/traces/forecast");
+
+#[test]
+fn the_suite_runs_on_what_there_is_and_takes_peers_in() {
+    if !Path::new(TRACES).is_dir() {
+        println!("skipped: no traces in {TRACES}");
+        return;
+    }
+    let place = Place::new();
+    let call = format!("bench forecast --suite gift5 --traces {TRACES} --sets m4_hourly/H --series 3");
+    place.ok(&format!("{call} --export windows"));
+    let windows: serde_json::Value = serde_json::from_str(&place.read("windows/m4_hourly_H.json")).expect("JSON");
+    assert_eq!((windows["horizon"].as_u64(), windows["series"].as_array().map(Vec::len)), (Some(48), Some(3)));
+    let zeros = serde_json::json!([[[0.0; 9]; 48], [[0.0; 9]; 48], [[0.0; 9]; 48]].map(|w| w.to_vec()).to_vec());
+    let sets = serde_json::json!({ "m4_hourly/H": { "cpu_s": 0.5, "fallbacks": 1, "quantiles": zeros } });
+    let peer = serde_json::json!({ "model": "Zero", "library": "none 1.0", "note": "says 0", "sets": sets });
+    place.write("peers.json", &peer.to_string());
+
+    let models = "--models seasonal_naive,last_value --peers peers.json";
+    let document = place.json(&format!("{call} {models} --json"));
+    let names: Vec<&str> =
+        document["models"].as_array().expect("models").iter().filter_map(|m| m["model"].as_str()).collect();
+    assert_eq!(names, ["seasonal_naive", "last_value", "Zero"]);
+    let zero = &document["models"][2];
+    assert!(
+        (zero["sets"][0]["wql"].as_f64().expect("a loss") - 1.0).abs() < 1e-9,
+        "a forecast of 0 loses all there is"
+    );
+    assert!(zero["relative_mase"]["value"].as_f64().expect("a ratio") > 1.0);
+    let table = place.ok(&format!("{call} {models} --threads 1"));
+    for part in ["rel. MASE", "Zero", "none 1.0", "1 windows answered by the seasonal naive", "TiRex", "published"] {
+        assert!(table.contains(part), "{part} is missing in\n{table}");
+    }
+}
+
+#[test]
+fn wrong_suites_and_sets_are_usage_errors() {
+    let place = Place::new();
+    for (call, what) in [
+        ("--suite gift9", "gift5"),
+        ("--suite gift5 --traces nowhere", "there is no such folder"),
+        ("--suite gift5 --traces . --sets m5", "accepted are m4_hourly/H"),
+        ("--sets m4_hourly/H", "--suite"),
+        ("--suite gift5 load.csv", "cannot be used with"),
+    ] {
+        let said = place.fails(2, &format!("bench forecast {call}"));
+        assert!(said.contains(what), "{call}: {said}");
+    }
+}

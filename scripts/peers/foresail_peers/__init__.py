@@ -1,0 +1,1 @@
+"""Other libraries on the windows of Foresail's suites."""
