@@ -125,7 +125,6 @@ fn wrong_calls_say_what_is_accepted() {
         "backtest loads/load0.csv loads/load1.csv --horizon 30m",
         "backtest none --horizon 30m --out results",
         "backtest loads/*.parquet --horizon 30m --out results",
-        "backtest loads --horizon 30m --models prophecy --out results",
         "batch --shard 4/4 --out results loads --horizon 30m",
         "batch --shard job/4 --out results loads --horizon 30m",
         "batch --out results loads --horizon 30m",
