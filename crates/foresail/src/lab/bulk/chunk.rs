@@ -16,8 +16,11 @@ pub(crate) struct Test<'a> {
     /// What is asked of a series, depending on its step.
     pub(crate) options: &'a (dyn Fn(&Frame) -> anyhow::Result<BacktestOptions> + Sync),
     /// The models, told of the options.
-    pub(crate) models: &'a (dyn Fn(&BacktestOptions) -> anyhow::Result<Vec<Box<dyn Forecaster>>> + Sync),
+    pub(crate) models: &'a (dyn Fn(&BacktestOptions) -> anyhow::Result<Models> + Sync),
 }
+
+/// The models that a series is tested with.
+pub(crate) type Models = Vec<Box<dyn Forecaster>>;
 
 const TEXTS: [&str; 4] = ["file", "series", "model", "error"];
 const FIGURES: [&str; 20] = [

@@ -104,12 +104,9 @@ impl Line {
             .zip(&entry.sets)
             .map(|(set, measured)| measured.as_ref().map(|measured| score(set, &measured.predictions)))
             .collect();
-        let compared: Option<Vec<(&Dataset, &[WindowScore], &[WindowScore])>> = sets
-            .iter()
-            .zip(&scores)
-            .zip(baselines)
-            .map(|((set, own), base)| Some((set, own.as_deref()?, base.as_slice())))
-            .collect();
+        let of_sets = sets.iter().zip(&scores).zip(baselines);
+        let compared: Option<Vec<_>> =
+            of_sets.map(|((set, own), base)| Some((set, own.as_deref()?, base.as_slice()))).collect();
         Self {
             model: entry.model.clone(),
             library: entry.library.clone(),
