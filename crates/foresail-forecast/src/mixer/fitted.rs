@@ -49,7 +49,7 @@ struct State {
 
 impl FittedEnsemble {
     pub(crate) const MODEL: &'static str = "ensemble";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     pub(super) fn new(members: Vec<Member>, history: &Frame, horizon: usize, known: &Known) -> Self {
         let knots = Knots::new(horizon, DENSE, RATIO);

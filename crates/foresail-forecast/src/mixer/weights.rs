@@ -10,6 +10,11 @@ const MEMORIES: [(f64, f64); 4] = [(0.05, 32.0), (0.2, 128.0), (1.0, 512.0), (5.
 const CHOICE: (f64, f64) = (1.0, 512.0);
 /// A gain counts for no more than this many usual errors.
 const CLIP: f64 = 10.0;
+/// A member whose usual error is more than this many times that of the best awake sleeps: such a member can only mend a
+/// bias of the others by chance, and does harm when the chance is over.
+const HOPELESS: f64 = 10.0;
+/// Rounds a member is judged by before it may be called that.
+const PATIENCE: u32 = 24;
 /// What a round holds beside what members say: a value a memory, and the mix.
 const EXTRA: usize = MEMORIES.len() + 1;
 
@@ -31,6 +36,25 @@ pub(super) struct Weights {
     judged: f64,
     /// Share of `usual` that a day keeps from one row to the next.
     keep: f64,
+    members: Vec<Usual>,
+}
+
+/// The usual error of a member, over about a day, and the rounds behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Usual {
+    error: f64,
+    rounds: u32,
+}
+
+impl Usual {
+    fn learn(&mut self, error: f64, keep: f64) {
+        self.rounds = self.rounds.saturating_add(1);
+        self.error += (error - self.error) * (1.0 / f64::from(self.rounds)).max(1.0 - keep);
+    }
+
+    fn known(self) -> Option<f64> {
+        (self.rounds >= PATIENCE).then_some(self.error)
+    }
 }
 
 impl Weights {
@@ -46,6 +70,7 @@ impl Weights {
             usual: 0.0,
             judged: 0.0,
             keep: 0.5_f64.powf(1.0 / day.max(1.0)),
+            members: vec![Usual::default(); members],
         }
     }
 
@@ -57,6 +82,7 @@ impl Weights {
             && self.memories.len() == MEMORIES.len()
             && self.memories.iter().all(|poly| poly.is_sound(members))
             && self.choice.is_sound(MEMORIES.len())
+            && self.members.len() == members
     }
 
     /// The next row has come: learns from the round that was played for it, if there is one and the row was observed.
@@ -66,6 +92,9 @@ impl Weights {
         let (members, [memories @ .., mix]) = round.split_at_mut(width - EXTRA) else { return };
         let played = std::mem::replace(mix, f64::NAN);
         let Some(actual) = actual.filter(|_| !played.is_nan()) else { return };
+        for (usual, said) in self.members.iter_mut().zip(&*members).filter(|(_, said)| !said.is_nan()) {
+            usual.learn((actual - said).abs(), self.keep);
+        }
         self.judged += 1.0;
         self.usual += ((actual - played).abs() - self.usual) * (1.0 / self.judged).max(1.0 - self.keep);
         if self.usual <= 0.0 {
@@ -120,7 +149,9 @@ impl Weights {
     /// Writes the weights of the members in the whole mix of what they say, NaN where one sleeps. Gives what the mix of
     /// each memory says, and the weights of those.
     pub(super) fn weigh(&self, said: &[f64], weights: &mut [f64]) -> ([f64; 4], [f64; 4]) {
-        let awake = |i: usize| !said[i].is_nan();
+        let known = self.members.iter().zip(said).filter(|(_, said)| !said.is_nan()).filter_map(|(m, _)| m.known());
+        let bound = HOPELESS * known.fold(f64::INFINITY, f64::min);
+        let awake = |i: usize| !said[i].is_nan() && self.members[i].known().is_none_or(|error| error <= bound);
         let (mut memories, mut choice) = ([0.0; 4], [0.0; 4]);
         self.choice.weigh(&mut choice, |_| true);
         weights.fill(0.0);
@@ -199,6 +230,21 @@ mod tests {
         let (mix, _) =
             play(1000, |row, rng| (0.0, vec![Some(0.1 * rng.normal()), (row % 3 == 0).then_some(50.0), None]));
         assert!(mix / 500.0 < 0.3, "{mix}");
+    }
+
+    /// The third member errs by thirty times the others, now and then to the side that would mend their bias.
+    #[test]
+    fn a_hopeless_member_has_no_weight() {
+        let mut rng = SeededRng::seed_from_u64(8);
+        let mut weights = Weights::new(1, 3, 48.0);
+        let mut now = [0.0; 3];
+        for _ in 0..300 {
+            weights.issue(&[0.9 + 0.1 * rng.normal(), 0.8, 1.0 + 30.0 * rng.normal()], &mut now);
+            weights.judge(Some(1.0));
+        }
+        assert_eq!(now[2], 0.0);
+        weights.issue(&[f64::NAN, f64::NAN, 7.0], &mut now);
+        assert_eq!(now, [0.0, 0.0, 1.0]);
     }
 
     proptest::proptest! {
