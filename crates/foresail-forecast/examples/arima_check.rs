@@ -4,7 +4,8 @@
 //! Their figures come from `tests/golden/arima.json`, which `tests/golden/arima.py` wrote; ours are made here, on one
 //! thread. A likelihood counts as reached if it is no lower than theirs less 0.1 %; a forecast as equal if its mean distance
 //! from theirs over 24 hours is at most 1 % of their mean magnitude. Criteria are compared where both difference alike,
-//! for otherwise they are of different data. MASE takes the in-sample error of the daily naive as its unit. Prints a
+//! for otherwise they are of different data. A window a series says little of orders, so they are also compared from earlier
+//! days, theirs as they chose them at the end. MASE takes the in-sample error of the daily naive as its unit. Prints a
 //! line and stops if the series are not there.
 //!
 //! `cargo run --release -p foresail-forecast --example arima_check [each]`
@@ -21,6 +22,8 @@ use serde::Deserialize;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/arima.json");
 const DAY: usize = 24;
+/// Days before the last from which forecasts are compared too: a window a series says little.
+const EARLIER: usize = 13;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -139,16 +142,24 @@ fn fixed(golden: &[Golden], train: &[Vec<f64>], each: bool) {
 }
 
 fn automatic(golden: &[Golden], train: &[Vec<f64>], test: &[Vec<f64>], each: bool) {
+    let seasons = [Duration::from_secs(86_400)];
+    let model = Arima::automatic(&seasons);
     let (mut same, mut no_worse, mut ours_s, mut theirs_s) = (0, 0, 0.0, 0.0);
     let (mut ours_mase, mut theirs_mase, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let mut earlier: Vec<(f64, f64)> = Vec::new();
     for (g, auto) in golden.iter().filter_map(|g| Some((g, g.auto.as_ref()?))) {
         let (values, later) = (&train[g.series], &test[g.series]);
-        let (ours, cpu_s) = run(&Arima::automatic(&[Duration::from_secs(86_400)]), values, later.len());
+        let (ours, cpu_s) = run(&model, values, later.len());
         let Some(ours) = ours else { continue };
-        let unit = values.windows(DAY + 1).map(|w| (w[DAY] - w[0]).abs()).sum::<f64>() / (values.len() - DAY) as f64;
-        let mase =
-            |mean: &[f64]| mean.iter().zip(later).map(|(a, b)| (a - b).abs()).sum::<f64>() / later.len() as f64 / unit;
+        let mase = |mean: &[f64]| scaled_error(values, mean, later);
         let theirs = form(auto.orders);
+        let given = Arima::of(theirs, &seasons);
+        earlier.extend((1..=EARLIER).filter_map(|days| {
+            let (past, next) = values.split_at(values.len() - days * DAY);
+            let next: Vec<f64> = next.iter().chain(later).copied().take(later.len()).collect();
+            let error = |model: &Arima| Some(scaled_error(past, &run(model, past, next.len()).0?.mean, &next));
+            Some((error(&model)?, error(&given)?))
+        }));
         let alike = ours.form.differences == theirs.differences
             && ours.form.seasonal_differences == theirs.seasonal_differences;
         let below = auto.aicc - ours.aicc;
@@ -194,4 +205,17 @@ fn automatic(golden: &[Golden], train: &[Vec<f64>], test: &[Vec<f64>], each: boo
         theirs_s / ours_s,
         median(&mut ratios)
     );
+    let (ours, theirs): (Vec<f64>, Vec<f64>) = earlier.into_iter().unzip();
+    println!(
+        "from each of the {EARLIER} days before, {} windows: MASE {:.4}; with the orders they chose, fitted by us, {:.4}",
+        ours.len(),
+        mean(&ours),
+        mean(&theirs)
+    );
+}
+
+/// The mean error of a forecast in units of the daily naive's in `past`.
+fn scaled_error(past: &[f64], mean: &[f64], later: &[f64]) -> f64 {
+    let unit = past.windows(DAY + 1).map(|w| (w[DAY] - w[0]).abs()).sum::<f64>() / (past.len() - DAY) as f64;
+    mean.iter().zip(later).map(|(a, b)| (a - b).abs()).sum::<f64>() / later.len() as f64 / unit
 }
