@@ -56,7 +56,7 @@ pub use calendar::{Calendar, read_calendar};
 pub use decompress::Codec;
 pub use error::Error;
 #[cfg(feature = "http")]
-pub use feed::{Feed, FeedOptions};
+pub use feed::Feed;
 pub use holidays::{countries, holidays};
 pub use options::{Aggregation, Counters, Duplicates, EpochUnit, Format, Negative, ReadOptions};
 pub use place::{At, Place};

@@ -7,6 +7,7 @@ mod clock;
 mod commands;
 mod demo;
 mod failure;
+mod known;
 mod lab;
 mod live;
 mod logging;

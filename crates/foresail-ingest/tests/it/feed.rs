@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use foresail_core::{TimeZone, Timestamp};
-use foresail_ingest::{Error, Feed, FeedOptions, ReadOptions, read_calendar, read_signals};
+use foresail_http::ClientOptions;
+use foresail_ingest::{Error, Feed, ReadOptions, read_calendar, read_signals};
 
 use super::prometheus_http::{answer, host};
 
@@ -25,7 +26,7 @@ async fn a_feed_is_fetched_and_read() {
         })
     })
     .await;
-    let feed = |path: &str| Feed::new(FeedOptions::new(format!("http://{address}{path}"))).unwrap();
+    let feed = |path: &str| Feed::new(&format!("http://{address}{path}"), &ClientOptions::default()).unwrap();
     let calendar = read_calendar(feed("/sales.ics").fetch().await.unwrap(), &TimeZone::utc(), year()).unwrap();
     assert_eq!(calendar.events[0].label, "sale");
     let signals = read_signals(feed("/visits.csv").fetch().await.unwrap(), &ReadOptions::default()).unwrap();
@@ -38,5 +39,5 @@ async fn a_feed_is_fetched_and_read() {
     let missing = feed("/gone.csv").fetch().await.err().unwrap();
     assert_eq!(missing.to_string(), format!("http://{address}/gone.csv answers 404: not here"));
     assert!(!missing.is_transient() && matches!(missing, Error::Refused { status: 404, .. }));
-    assert!(Feed::new(FeedOptions::new("ftp://example.org/x")).is_err());
+    assert!(Feed::new("ftp://example.org/x", &ClientOptions::default()).is_err());
 }

@@ -50,6 +50,11 @@ pub enum Command {
         /// Which.
         event: Event,
     },
+    /// The calendars announce these events, and none besides; what operators announced stays.
+    Calendar {
+        /// Which.
+        events: Vec<Event>,
+    },
     /// One replica serves this many requests a second, as has been measured: everything that counts replicas counts by it.
     SetCapacity {
         /// Requests a second, a finite number above 0.

@@ -1,12 +1,23 @@
 //! Operators' commands carried out.
 
-use foresail_core::{Order, Timestamp};
+use foresail_core::{Event, Order, Timestamp};
 
 use super::command::{Answered, Command, Refused};
+use super::state::ControllerState;
 use super::{Controller, goals};
 
 /// Announced events taken at most.
 const EVENTS: usize = 1_024;
+
+impl ControllerState {
+    /// Of the events of a calendar those that are ahead, the nearest first, as many as there is room for.
+    fn of_calendar(&self, now: Timestamp, events: &[Event]) -> Vec<Event> {
+        let mut ahead: Vec<Event> = events.iter().filter(|event| event.to > now).cloned().collect();
+        ahead.sort_by_key(|event| event.from);
+        ahead.truncate((EVENTS + self.calendar.len()).saturating_sub(self.known.events.len()));
+        ahead
+    }
+}
 
 impl Controller {
     /// Carries the pending recommendation `id` out: the orders to give.
@@ -76,10 +87,24 @@ impl Controller {
                 }
                 state.known.events.push(event.clone());
             }
+            Command::Calendar { events } => {
+                if let Some(wrong) = events.iter().find(|e| !e.factor.is_finite() || e.factor < 0.0) {
+                    return Err(Refused::BadFactor(wrong.factor));
+                }
+                let told = state.of_calendar(now, events);
+                let before = std::mem::replace(&mut state.calendar, told);
+                state.known.events.retain(|event| !before.contains(event));
+                state.known.events.extend(state.calendar.iter().cloned());
+            }
             Command::SetCapacity { rps } => self.set_capacity(*rps)?,
             Command::Withdraw { label } => state.known.events.retain(|e| e.label != *label),
         }
         Ok(Vec::new())
+    }
+
+    /// Whether the calendars have announced just these events, as far as they are ahead of `now`.
+    pub fn knows_calendar(&self, now: Timestamp, events: &[Event]) -> bool {
+        self.state.calendar == self.state.of_calendar(now, events)
     }
 
     pub(super) fn set_capacity(&mut self, rps: f64) -> Result<(), Refused> {

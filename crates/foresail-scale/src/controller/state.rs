@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use foresail_core::{Direction, Known, Metric, Mode, Replicas, Timestamp};
+use foresail_core::{Direction, Event, Known, Metric, Mode, Replicas, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::alert::Told;
@@ -34,6 +34,9 @@ pub struct ControllerState {
     pub(super) pending: Option<Pending>,
     pub(super) answered: Option<Answered>,
     pub(super) known: Known,
+    /// Those of the known events that calendars announced.
+    #[serde(default)]
+    pub(super) calendar: Vec<Event>,
     pub(super) staleness: Staleness,
     pub(super) startup: StartupDelays,
     pub(super) usual: BTreeMap<Metric, f64>,
@@ -69,6 +72,7 @@ impl ControllerState {
             pending: None,
             answered: None,
             known: options.known.clone(),
+            calendar: Vec::new(),
             staleness: Staleness::default(),
             startup: StartupDelays::new(options.startup_p90),
             usual: BTreeMap::new(),
@@ -100,6 +104,7 @@ impl ControllerState {
         self.pending = self.pending.take().filter(|p| now < p.expires);
         self.answered = self.answered.filter(|a| now < a.until);
         self.known.events.retain(|e| now < e.to);
+        self.calendar.retain(|e| now < e.to);
     }
 
     /// Whether `found` shows, for the second time in ten minutes, that something else writes to the target.

@@ -321,6 +321,32 @@ fn an_announced_event_is_ready_when_it_starts_and_its_caches_are_warm() {
 }
 
 #[test]
+fn a_calendar_replaces_what_it_said_and_leaves_what_operators_announced() {
+    let mut controller = controller(options(Mode::Act), sound);
+    let mut world = World::new(11);
+    world.run(&mut controller, 3, 900.0);
+    let event = |floor: u32, after: u64, label: &str| {
+        let from = Timestamp::from_secs(1_000_000 + after as i64);
+        let to = from + Duration::from_secs(3_600);
+        Event { from, to, factor: 1.0, floor, kind: String::new(), label: label.into() }
+    };
+    let (now, over) = (world.now, Event { to: world.now, ..event(9, 0, "over") });
+    world.tell(&mut controller, Command::Announce { event: event(2, 50, "own") });
+    let first = vec![event(3, 9_000, "far"), event(4, 100, "near"), over];
+    world.tell(&mut controller, Command::Calendar { events: first.clone() });
+    assert!(controller.knows_calendar(now, &first));
+    assert!(!controller.knows_calendar(now, &first[..1]));
+    let second = vec![event(5, 200, "moved")];
+    world.tell(&mut controller, Command::Calendar { events: second.clone() });
+    assert!(controller.knows_calendar(now, &second));
+    let floors: Vec<u32> = controller.state().known.events.iter().map(|event| event.floor).collect();
+    assert_eq!(floors, [2, 5]);
+    let bad = Command::Calendar { events: vec![Event { factor: -1.0, ..event(1, 0, "") }] };
+    assert!(matches!(controller.command(now, &bad), Err(Refused::BadFactor(_))));
+    assert!(controller.knows_calendar(now, &second), "nothing has changed");
+}
+
+#[test]
 fn at_the_maximum_replicas_grow_in_size_and_shrink_again() {
     let mut options = options(Mode::Act);
     options.rails.limits.max = Replicas(10);

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use foresail_core::{Known, SeededRng};
+use foresail_core::SeededRng;
 use foresail_forecast::guard::Guarded;
 use foresail_forecast::intervals::Calibrated;
 use foresail_forecast::registry::{self, ModelOptions};
 use foresail_forecast::{Error, Forecast as Prediction, Forecaster};
 use serde::Serialize;
 
-use crate::args::{Input, Loaded, Span, fraction, levels, steps};
+use crate::args::{Input, KnownArgs, Loaded, Span, fraction, levels, steps};
 use crate::clock::Stopwatch;
 use crate::failure::usage;
 use crate::output::{TextTable, cell, create, note, print, print_json, write_file};
@@ -46,6 +46,8 @@ pub(crate) struct Forecast {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    known: KnownArgs,
+    #[command(flatten)]
     input: Input,
 }
 
@@ -76,18 +78,20 @@ struct Row {
 impl Forecast {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let loaded = self.input.load()?;
+        let known = self.known.load(&loaded.frame)?;
         let horizon = steps(&loaded.frame, self.horizon)?;
         let levels = levels(&self.quantiles);
-        let options = ModelOptions { seasons: self.season.iter().map(|s| s.0).collect(), ..ModelOptions::default() };
+        let seasons = self.season.iter().map(|s| s.0).collect();
+        let options = ModelOptions { seasons, horizon, ..ModelOptions::default() };
         let model = Guarded::new(Box::new(Calibrated::new(build(&self.model, &options)?, horizon)));
         let mut rng = SeededRng::seed_from_u64(self.seed);
 
         let busy = progress::spinner(format!("fitting {}", self.model));
         let watch = Stopwatch::start();
-        let fitted = model.fit(&loaded.frame, &Known::none(), &mut rng)?;
+        let fitted = model.fit(&loaded.frame, &known, &mut rng)?;
         let fit_s = watch.seconds();
         let watch = Stopwatch::start();
-        let prediction = fitted.predict(horizon, &Known::none());
+        let prediction = fitted.predict(horizon, &known).times_events(&known);
         let predict_s = watch.seconds();
         busy.finish_and_clear();
 

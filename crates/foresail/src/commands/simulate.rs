@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use foresail_core::{Known, Timestamp};
+use foresail_core::Timestamp;
 use foresail_scale::{Error, ServiceKind, policies};
 use serde::Serialize;
 
-use crate::args::{Input, Loaded, Span, positive};
+use crate::args::{Input, KnownArgs, Loaded, Span, positive};
 use crate::clock::Stopwatch;
 use crate::failure::usage;
 use crate::lab::league::{Entry, ORACLE};
@@ -50,9 +50,6 @@ pub(crate) struct Simulate {
     /// Replay every setting of the policies that have one, and compare at equal lateness
     #[arg(long)]
     sweep: bool,
-    /// Announced events and holidays, as JSON
-    #[arg(long, value_name = "F.json")]
-    known: Option<PathBuf>,
     /// Seed of whatever is random
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -68,6 +65,8 @@ pub(crate) struct Simulate {
     /// Print a JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    known: KnownArgs,
     #[command(flatten)]
     input: Input,
     #[command(flatten)]
@@ -139,9 +138,7 @@ impl Simulate {
         let train = self.train_days.map(|days| Duration::from_secs_f64(days * 86_400.0));
         let shape = Shape { tick: self.step.0, per: self.per.0, scale, train };
         let mut setup = Setup::new(&loaded.frame, shape, &self.service, self.seed)?;
-        if let Some(path) = &self.known {
-            setup.options.known = read_known(path)?;
-        }
+        setup.options.known = self.known.load(&loaded.frame)?;
         Ok(setup)
     }
 }
@@ -180,16 +177,6 @@ pub(crate) fn choose(asked: &[String], setup: &Setup) -> anyhow::Result<Vec<Stri
         return Err(usage("--policies names none; accepted are all or ids such as hpa,foresail"));
     }
     Ok(names)
-}
-
-fn read_known(path: &Path) -> anyhow::Result<Known> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| {
-        format!(
-            "{}: expected {{\"events\": [{{\"from\", \"to\", \"factor\", \"floor\"}}], \"holidays\": [{{\"day\"}}]}}",
-            path.display()
-        )
-    })
 }
 
 fn days(text: &str) -> Result<f64, String> {

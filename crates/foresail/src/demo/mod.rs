@@ -187,6 +187,7 @@ impl Stage {
             proxy: Some(Arc::clone(&proxy)),
             samples: None,
             actuator: Some(Arc::clone(&actuator) as Arc<dyn Actuator>),
+            known: watch::channel(Arc::default()).1,
             league: LeagueOptions {
                 step: TICK,
                 horizon: 24,

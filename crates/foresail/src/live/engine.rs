@@ -9,7 +9,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use foresail_actuate::{Actuator, Observed};
 use foresail_core::{
-    Frame, Goal, JournalRecord, Metric, Observation, Order, Quality, ReplicaCounts, Replicas, Sample, Timestamp,
+    Frame, Goal, JournalRecord, Known, Metric, Observation, Order, Quality, ReplicaCounts, Replicas, Sample, Timestamp,
 };
 use foresail_proxy::{Proxy, ProxyStats};
 use foresail_scale::controller::{Command, Controller, Entry, Ticked};
@@ -74,6 +74,8 @@ pub(crate) struct EngineOptions {
     pub(crate) samples: Option<mpsc::Receiver<Sample>>,
     /// What runs it.
     pub(crate) actuator: Option<Arc<dyn Actuator>>,
+    /// What is known ahead, as it changes.
+    pub(crate) known: watch::Receiver<Arc<Known>>,
     /// Forecasting.
     pub(crate) league: LeagueOptions,
     /// Load before the start, requests a second in real time.
@@ -157,7 +159,8 @@ impl Engine {
         let journal = Journal::of_entries(&options.journal, rotation)
             .with_context(|| format!("cannot open the journal {}", options.journal.display()))?;
         options.brain.number_from(journal.next_id());
-        let league = League::start(options.league.clone(), options.history.take())?;
+        options.known.mark_changed();
+        let league = League::start(options.league.clone(), options.known.clone(), options.history.take())?;
         let learner = match options.learner.take() {
             Some(learner) => learner,
             None => CapacityLearner::new(options.service.capacity_rps(), options.service.workers())?,
@@ -230,6 +233,7 @@ impl Engine {
         let window = self.measure();
         let observation = self.observation(now, window.as_ref());
         self.learn_capacity(now, &observation, window.as_ref());
+        self.learn_events(now);
         let ticked = self.options.brain.tick(now, &observation);
         self.write(&Entry::Decided { record: ticked.record.clone() });
         self.alerts.follow(now, &ticked.alerts, &ticked.ended);
@@ -412,6 +416,23 @@ impl Engine {
                 recent.pop_front();
             }
             recent.push_back(record.clone());
+        }
+    }
+
+    /// Tells the controller of the events that calendars announce, when they change.
+    fn learn_events(&mut self, now: Timestamp) {
+        // A sender that is gone has nothing new.
+        if !self.options.known.has_changed().unwrap_or(false) {
+            return;
+        }
+        let events = self.options.known.borrow_and_update().events.clone();
+        let Some(controller) = self.options.brain.controller() else { return };
+        if !controller.knows_calendar(now, &events) {
+            let command = Command::Calendar { events };
+            match self.options.brain.command(now, &command) {
+                Ok(_) => self.write(&Entry::Commanded { time: now, command }),
+                Err(refused) => tracing::warn!("{}: the calendars' events: {refused}", self.options.name),
+            }
         }
     }
 

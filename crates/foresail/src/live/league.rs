@@ -15,11 +15,14 @@ use foresail_forecast::guard::dependable;
 use foresail_forecast::registry::{ModelOptions, build};
 use foresail_forecast::{Fitted, Forecast, Forecaster};
 use foresail_server::api::plane::{ForecastView, ModelView, Told};
+use tokio::sync::watch;
 
 use crate::clock::Stopwatch;
 
 /// Models that run live: the default, and what it has to beat.
 const MODELS: [&str; 5] = ["ensemble", "level_shape", "pattern", "holt_winters", "seasonal_naive"];
+/// Runs beside them where something is known ahead: it learns what events bring.
+const HEEDING: &str = "multi_signal";
 /// Steps waiting to be taken in before the loop drops some.
 const QUEUE: usize = 4_096;
 /// Scores kept for the picture of errors over time.
@@ -79,13 +82,17 @@ impl League {
     ///
     /// # Errors
     /// If no thread can be started.
-    pub(super) fn start(options: LeagueOptions, history: Option<Frame>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        options: LeagueOptions,
+        known: watch::Receiver<Arc<Known>>,
+        history: Option<Frame>,
+    ) -> std::io::Result<Self> {
         let (steps, receiver) = sync_channel(QUEUE);
         let standing = Arc::new(ArcSwap::from_pointee(Standing::default()));
         let published = Arc::clone(&standing);
         let thread = std::thread::Builder::new()
             .name("league".to_owned())
-            .spawn(move || Table::new(options, history, published).run(&receiver))?;
+            .spawn(move || Table::new(options, known, history, published).run(&receiver))?;
         Ok(Self { steps: Some(steps), standing, thread: Some(thread) })
     }
 
@@ -166,6 +173,8 @@ impl Player {
 /// The league's own end.
 struct Table {
     options: LeagueOptions,
+    /// What is known ahead now.
+    known: watch::Receiver<Arc<Known>>,
     players: Vec<Player>,
     champion: usize,
     history: VecDeque<Option<f64>>,
@@ -179,11 +188,18 @@ struct Table {
 }
 
 impl Table {
-    fn new(options: LeagueOptions, history: Option<Frame>, published: Arc<ArcSwap<Standing>>) -> Self {
+    fn new(
+        options: LeagueOptions,
+        known: watch::Receiver<Arc<Known>>,
+        history: Option<Frame>,
+        published: Arc<ArcSwap<Standing>>,
+    ) -> Self {
         let model_options =
             ModelOptions { seasons: options.seasons.clone(), horizon: options.horizon, ..ModelOptions::default() };
+        let heeding = (**known.borrow() != Known::none()).then_some(HEEDING);
         let players = MODELS
             .into_iter()
+            .chain(heeding)
             .filter_map(|name| {
                 let model = build(name, &model_options)
                     .inspect_err(|e| tracing::warn!("{name} does not run in the league: {e}"))
@@ -206,6 +222,7 @@ impl Table {
         let rng = SeededRng::seed_from_u64(options.seed);
         let mut table = Self {
             options,
+            known,
             players,
             champion: 0,
             history: VecDeque::new(),
@@ -284,13 +301,14 @@ impl Table {
             return;
         }
         self.since_fit += taken;
+        let known = self.known.borrow().clone();
         for player in &mut self.players {
             if let Some(actual) = load {
                 player.score(time, actual);
             }
             let Some(fitted) = &mut player.fitted else { continue };
             fitted.update(&Row::univariate(time, load));
-            let ahead = fitted.predict(self.options.scored, &Known::none());
+            let ahead = fitted.predict(self.options.scored, &known);
             let last = self.options.scored - 1;
             let bound = |level| ahead.quantile(level)[last];
             player.due.push_back(Due {
@@ -334,12 +352,13 @@ impl Table {
         let start = next - step * self.history.len() as u32;
         let column = foresail_core::Column::new("load", self.history.iter().copied());
         let Ok(frame) = Frame::new(start, step, self.options.zone.clone(), vec![column]) else { return };
+        let known = self.known.borrow().clone();
         for (index, player) in self.players.iter_mut().enumerate() {
             let watch = Stopwatch::start();
             let mut rng = self.rng.fork(index as u64);
             let outcome = match &mut player.fitted {
-                Some(fitted) => player.model.refit(fitted, &frame, frame.len(), &Known::none(), &mut rng),
-                None => player.model.fit(&frame, &Known::none(), &mut rng).map(|fitted| {
+                Some(fitted) => player.model.refit(fitted, &frame, frame.len(), &known, &mut rng),
+                None => player.model.fit(&frame, &known, &mut rng).map(|fitted| {
                     player.fitted = Some(fitted);
                 }),
             };
@@ -377,7 +396,7 @@ impl Table {
         models.sort_by(|a, b| error(a).total_cmp(&error(b)));
         let champion = &self.players[self.champion];
         let forecast = champion.fitted.as_ref().map(|fitted| {
-            let forecast = fitted.predict(self.options.horizon, &Known::none());
+            let forecast = fitted.predict(self.options.horizon, &self.known.borrow());
             view(&forecast, champion.name)
         });
         let trials = self.trials.iter().cloned().collect();
@@ -418,6 +437,10 @@ mod tests {
         }
     }
 
+    fn nothing() -> watch::Receiver<Arc<Known>> {
+        watch::channel(Arc::default()).1
+    }
+
     /// An hour's cycle with a little noise.
     fn load(step: usize, rng: &mut SeededRng) -> f64 {
         100.0 + 50.0 * (step as f64 / 60.0 * std::f64::consts::TAU).sin() + rng.normal()
@@ -426,7 +449,7 @@ mod tests {
     #[test]
     fn models_are_fitted_scored_and_the_forecast_follows_the_cycle() {
         let standing = Arc::new(ArcSwap::from_pointee(Standing::default()));
-        let mut table = Table::new(options(), None, Arc::clone(&standing));
+        let mut table = Table::new(options(), nothing(), None, Arc::clone(&standing));
         let mut rng = SeededRng::seed_from_u64(3);
         for step in 0..500_usize {
             let time = Timestamp::from_secs(60 * step as i64);
@@ -458,7 +481,8 @@ mod tests {
         let rows: Vec<Option<f64>> = (0..4 * 300).map(|i| Some(load(i / 4, &mut rng))).collect();
         let column = foresail_core::Column::new("load", rows);
         let frame = Frame::new(start, quarter, TimeZone::utc(), vec![column]).expect("a grid");
-        let mut table = Table::new(options(), Some(frame), Arc::new(ArcSwap::from_pointee(Standing::default())));
+        let mut table =
+            Table::new(options(), nothing(), Some(frame), Arc::new(ArcSwap::from_pointee(Standing::default())));
         assert!((299..=301).contains(&table.history.len()), "{}", table.history.len());
         table.fit();
         for step in 300..360_i64 {
@@ -471,7 +495,7 @@ mod tests {
 
     #[test]
     fn steps_out_of_order_are_left_out_and_gaps_are_gaps() {
-        let mut table = Table::new(options(), None, Arc::new(ArcSwap::from_pointee(Standing::default())));
+        let mut table = Table::new(options(), nothing(), None, Arc::new(ArcSwap::from_pointee(Standing::default())));
         table.take(Timestamp::from_secs(600), Some(1.0));
         table.take(Timestamp::from_secs(540), Some(9.0));
         table.take(Timestamp::from_secs(840), Some(2.0));

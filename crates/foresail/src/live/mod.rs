@@ -14,6 +14,7 @@ mod keeper;
 mod league;
 mod meter;
 mod notices;
+mod outside;
 mod past;
 mod plane;
 mod service;

@@ -25,6 +25,7 @@ use super::feed::{self, Feed};
 use super::keeper::Keeper;
 use super::league::LeagueOptions;
 use super::notices::Notices;
+use super::outside::Outside;
 use super::past::past;
 use super::wiring::{endpoint, follow, rehearse, until};
 use crate::clock::Tempo;
@@ -310,6 +311,11 @@ async fn turn(house: &House, name: &str, config: &ServiceConfig, parts: Parts) -
         tasks.push(tokio::spawn(feed.run(sender)));
         samples
     });
+    let (outside, known) = Outside::open(name, &config.known, &zone, &tempo).await?;
+    let heard = known.subscribe();
+    if !config.known.is_empty() {
+        tasks.push(tokio::spawn(outside.run(known)));
+    }
     let (engine, handle) = Engine::new(EngineOptions {
         name: name.to_owned(),
         tempo,
@@ -324,6 +330,7 @@ async fn turn(house: &House, name: &str, config: &ServiceConfig, parts: Parts) -
         proxy: parts.proxy,
         samples,
         actuator: parts.actuator.map(|a| a as Arc<dyn Actuator>),
+        known: heard,
         league: league(config, zone),
         history,
         journal,

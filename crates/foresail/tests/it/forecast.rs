@@ -40,3 +40,24 @@ fn the_default_is_the_ensemble_and_json_says_so() {
     assert_eq!(document["forecast"][0]["quantiles"].as_array().map(Vec::len), Some(3));
     assert_eq!(document["quality"]["rows_read"], 2_880);
 }
+
+#[test]
+fn announced_events_holidays_and_signals_are_heeded() {
+    let place = Place::new();
+    place.write("load.csv", &wave(3 * 1_440));
+    place.write("sales.csv", "from,to,label,factor\n2026-03-04T00:00:00Z,2026-03-04T00:05:00Z,sale,2\n");
+    place.write("weather.csv", "time,degrees\n2026-03-01T00:00:00Z,5\n2026-03-02T00:00:00Z,9\n");
+    let means = |more: &str| -> Vec<f64> {
+        let call = format!("forecast load.csv --value requests --model seasonal_naive --horizon 10m --output - {more}");
+        cells(&place.ok(&call)).1.iter().map(|row| row[1].parse().expect("a number")).collect()
+    };
+    let (plain, with) = (means(""), means("--calendar sales.csv --holidays DE,US --signals weather.csv"));
+    for (step, (plain, with)) in plain.iter().zip(&with).enumerate() {
+        let factor = if step < 5 { 2.0 } else { 1.0 };
+        assert!((with - factor * plain).abs() < 1e-9, "step {step}: {with} against {plain}");
+    }
+    let said = place.fails(1, "forecast load.csv --value requests --horizon 10m --holidays XX");
+    assert!(said.contains("XX"), "{said}");
+    let said = place.fails(1, "forecast load.csv --value requests --horizon 10m --calendar nowhere.ics");
+    assert!(said.contains("nowhere.ics"), "{said}");
+}

@@ -1,6 +1,7 @@
 //! The configuration of `foresail run`: one TOML file, checked before anything starts.
 
 mod client;
+mod known;
 mod notify;
 mod schema;
 mod service;
@@ -16,6 +17,7 @@ use foresail_server::api::ServerConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::known::{KnownConfig, is_address};
 pub(crate) use self::notify::ReceiverConfig;
 pub(crate) use self::schema::schema;
 pub(crate) use self::service::ServiceConfig;
@@ -195,6 +197,21 @@ folder = "web"
                 "max = 20",
                 "max = 20\n[service.web.prometheus]\nurl = \"no\"\nquery = \"x\"",
                 "f.toml:5: service.web.prometheus: url:",
+            ),
+            (
+                "max = 20",
+                "max = 20\n[service.web.known]\nholidays = [\"XX\"]",
+                "f.toml:5: service.web.known: holidays names \"XX\", accepted",
+            ),
+            (
+                "max = 20",
+                "max = 20\n[service.web.known]\nevery = \"0s\"",
+                "f.toml:5: service.web.known: every is 0s, accepted is 1s to 1d",
+            ),
+            (
+                "max = 20",
+                "max = 20\n[service.web.known]\ncalendars = [\"ftp://x/y\"]",
+                "f.toml:5: service.web.known: ftp://x/y:",
             ),
             ("[service.web]", "retain = \"1h\"\n[service.web]", "f.toml:2: retain: is 1h, accepted is 1d to 3650d"),
             (

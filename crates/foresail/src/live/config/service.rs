@@ -13,6 +13,7 @@ use foresail_scale::policies::{PolicyOptions, build};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::known::KnownConfig;
 use super::source::{HistoryConfig, PrometheusConfig};
 
 /// One service.
@@ -75,6 +76,9 @@ pub(crate) struct ServiceConfig {
     /// A Prometheus that knows the load: of the past, and of now where there is no proxy.
     #[serde(default)]
     pub(crate) prometheus: Option<PrometheusConfig>,
+    /// What is known ahead.
+    #[serde(default)]
+    pub(crate) known: KnownConfig,
     /// The data plane.
     #[serde(default)]
     pub(crate) proxy: Option<ProxyConfig>,
@@ -198,6 +202,7 @@ impl ServiceConfig {
         if let Some(prometheus) = &self.prometheus {
             prometheus.check().map_err(|e| ("prometheus", e))?;
         }
+        self.known.check().map_err(|e| ("known", e))?;
         if self.proxy.is_none() && self.prometheus.is_none() {
             return Err(("proxy", "is missing, and prometheus too; the load is measured by one of them".to_owned()));
         }
@@ -221,6 +226,7 @@ impl ServiceConfig {
         if let Some(prometheus) = &mut self.prometheus {
             prometheus.client.resolve(folder);
         }
+        self.known.resolve(folder);
     }
 
     /// What one replica can do.
