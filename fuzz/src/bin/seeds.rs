@@ -38,6 +38,12 @@ const TRACEPARENTS: [&str; 2] = [
     "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03-more",
 ];
 
+const CALENDARS: [&str; 3] = [
+    "from,to,kind,label,factor,floor\n2026-03-01,2026-03-02,sale,spring,2.5,3\n2026-03-01T18:00:00Z,,deploy,v2,,\n",
+    "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART;TZID=Europe/Berlin:20260301T180000\r\nDURATION:PT2H\r\nRRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,-1FR;COUNT=9\r\nEXDATE:20260315T170000Z\r\nSUMMARY:match\r\nX-FORESAIL-FACTOR:1.5\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+    "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:b\nDTSTART;VALUE=DATE:20260101\nDTEND;VALUE=DATE:20260102\nRRULE:FREQ=MONTHLY;BYMONTHDAY=-1;UNTIL=20261231\nSTATUS:CANCELLED\nCATEGORIES:deploy\nBEGIN:VALARM\nEND:VALARM\nEND:VEVENT\nEND:VCALENDAR\n",
+];
+
 fn main() -> Result<()> {
     let folder = std::env::args().nth(1).unwrap_or_else(|| "corpus".to_owned());
     let save = |target: &str, name: &str, bytes: &[u8]| {
@@ -63,6 +69,9 @@ fn main() -> Result<()> {
     }
     for (i, text) in TEXTS.iter().enumerate() {
         save("csv", &format!("text-{i}"), text.as_bytes())?;
+    }
+    for (i, text) in CALENDARS.iter().enumerate() {
+        save("calendar", &format!("calendar-{i}"), text.as_bytes())?;
     }
     save("prometheus", "matrix", ANSWER.as_bytes())?;
     save("prometheus", "error", OTHER_ANSWER.as_bytes())?;

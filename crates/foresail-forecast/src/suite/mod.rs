@@ -25,7 +25,7 @@ mod score;
 pub use compare::{Interval, Worst, relative, worst_window};
 pub use dataset::Dataset;
 pub use naive::textbook_naive;
-pub use run::run;
+pub use run::{run, run_global};
 pub use score::{Pooled, WindowScore, pooled, score};
 
 /// The levels at which quantiles are scored.

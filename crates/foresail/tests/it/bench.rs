@@ -22,12 +22,12 @@ fn the_suite_runs_on_what_there_is_and_takes_peers_in() {
     let peer = serde_json::json!({ "model": "Zero", "library": "none 1.0", "note": "says 0", "sets": sets });
     place.write("peers.json", &peer.to_string());
 
-    let models = "--models seasonal_naive,last_value --peers peers.json";
+    let models = "--models seasonal_naive,last_value,global --peers peers.json";
     let document = place.json(&format!("{call} {models} --json"));
     let names: Vec<&str> =
         document["models"].as_array().expect("models").iter().filter_map(|m| m["model"].as_str()).collect();
-    assert_eq!(names, ["seasonal_naive", "last_value", "Zero"]);
-    let zero = &document["models"][2];
+    assert_eq!(names, ["seasonal_naive", "last_value", "global", "Zero"]);
+    let zero = &document["models"][3];
     assert!(
         (zero["sets"][0]["wql"].as_f64().expect("a loss") - 1.0).abs() < 1e-9,
         "a forecast of 0 loses all there is"

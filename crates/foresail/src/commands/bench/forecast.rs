@@ -12,7 +12,7 @@ use foresail_forecast::registry::ModelOptions;
 use foresail_ingest::{ReadOptions, read};
 use serde::Serialize;
 
-use super::gift::Gift;
+use super::gift::{GLOBAL, Gift};
 use super::load::Load;
 use super::loads::generated;
 use super::series::series_in;
@@ -62,7 +62,8 @@ pub(crate) struct Forecast {
     /// Forecasts of the suite's windows by other libraries, to stand beside ours: a file or a folder; may be repeated
     #[arg(long, value_name = "PATH", requires = "suite")]
     peers: Vec<PathBuf>,
-    /// Models, comma-separated; all for all [default: all; of gift5: ensemble,seasonal_naive]
+    /// Models, comma-separated; all for all [default: all; of gift5, which knows global too:
+    /// ensemble,global,seasonal_naive]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     models: Vec<String>,
     /// How many steps of a series ahead
@@ -141,9 +142,12 @@ impl Forecast {
     /// # Errors
     /// A wrong name, with those there are.
     fn names(&self, default: &[&str]) -> anyhow::Result<Vec<String>> {
+        named(&self.wanted(default))
+    }
+
+    fn wanted(&self, default: &[&str]) -> Vec<String> {
         let default = || default.iter().map(|&name| name.to_owned()).collect();
-        let wanted: Vec<String> = if self.models.is_empty() { default() } else { self.models.clone() };
-        Ok(models(&wanted, &ModelOptions::default())?.iter().map(|m| m.name().to_owned()).collect())
+        if self.models.is_empty() { default() } else { self.models.clone() }
     }
 
     fn folder(&self, default: &str) -> PathBuf {
@@ -167,11 +171,16 @@ impl Forecast {
     }
 
     fn gift(&self) -> anyhow::Result<Gift> {
+        let mut models = Vec::new();
+        for name in self.wanted(&["ensemble", GLOBAL, BASELINE]) {
+            // It is of a set, and no name of the registry, whose models are of a series.
+            models.extend(if name == GLOBAL { vec![name] } else { named(&[name])? });
+        }
         Ok(Gift {
             traces: self.folder(SETS),
             sets: self.sets.clone(),
             series: self.series.map_or(usize::MAX, |n| n as usize),
-            models: self.names(&["ensemble", BASELINE])?,
+            models,
             peers: self.peers.clone(),
             export: self.export.clone(),
             seed: self.seed,
@@ -231,6 +240,14 @@ impl Forecast {
 
 fn title(file: &Path) -> String {
     file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The models called `wanted`, by their own names.
+///
+/// # Errors
+/// A wrong name, with those there are.
+fn named(wanted: &[String]) -> anyhow::Result<Vec<String>> {
+    Ok(models(wanted, &ModelOptions::default())?.iter().map(|m| m.name().to_owned()).collect())
 }
 
 fn line(name: &str, results: &[(String, Frame, BacktestResult)]) -> Line {

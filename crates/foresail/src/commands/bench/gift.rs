@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use foresail_forecast::registry::build;
-use foresail_forecast::suite::{Dataset, Interval, run};
+use foresail_forecast::suite::{Dataset, Interval, run, run_global};
 
 use crate::clock::CpuWatch;
 use crate::failure::usage;
 use crate::lab::gift::{self, Entry, Measured, PUBLISHED, Peer, Published, SetLine, Table};
 use crate::output::{TextTable, cell, note, print, print_json};
 use crate::progress;
+
+/// The name of the model that is learned from all series of a set.
+pub(super) const GLOBAL: &str = "global";
 
 /// What was asked of the suite.
 pub(super) struct Gift {
@@ -19,7 +22,7 @@ pub(super) struct Gift {
     pub(super) sets: Vec<String>,
     /// Series of each set, at most.
     pub(super) series: usize,
-    /// Names of the registry.
+    /// Names of the registry, or [`GLOBAL`].
     pub(super) models: Vec<String>,
     /// Files of forecasts by other libraries, or folders of them.
     pub(super) peers: Vec<PathBuf>,
@@ -58,11 +61,16 @@ impl Gift {
             let measure = |set: &Dataset| -> anyhow::Result<Option<Measured>> {
                 let options = set.model_options();
                 let watch = CpuWatch::start();
-                let predictions = run(set, &|| build(name, &options), self.seed, &|count| bar.inc(count as u64))?;
+                let predictions = if name == GLOBAL {
+                    run_global(set, self.seed, &|count| bar.inc(count as u64))?
+                } else {
+                    run(set, &|| build(name, &options), self.seed, &|count| bar.inc(count as u64))?
+                };
                 Ok(Some(Measured { predictions, cpu_s: watch.seconds(), fallbacks: 0 }))
             };
             let sets = sets.iter().map(measure).collect::<anyhow::Result<_>>()?;
-            Ok(Entry { model: name.clone(), library: None, note: String::new(), sets })
+            let note = if name == GLOBAL { "one model for all series of a set, learned once" } else { "" };
+            Ok(Entry { model: name.clone(), library: None, note: note.to_owned(), sets })
         };
         let entries = self.models.iter().map(entry).collect();
         bar.finish_and_clear();
