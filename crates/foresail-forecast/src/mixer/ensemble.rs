@@ -9,8 +9,18 @@ use crate::{Error, Fitted, Forecaster};
 
 /// Names of the models mixed by default. The random forest is left out: an update of it costs more than of all these
 /// together.
-pub const MEMBERS: [&str; 8] =
-    ["last_value", "seasonal_naive", "linear_trend", "pattern", "level_shape", "holt_winters", "ets", "ridge"];
+pub const MEMBERS: [&str; 10] = [
+    "last_value",
+    "seasonal_naive",
+    "linear_trend",
+    "pattern",
+    "level_shape",
+    "holt_winters",
+    "ets",
+    "ridge",
+    "mstl",
+    "auto_theta",
+];
 
 /// What weights are learned from at most when fitting, in days.
 const STREAMED_DAYS: f64 = 7.0;
