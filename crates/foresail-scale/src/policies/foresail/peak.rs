@@ -42,6 +42,8 @@ struct Pending {
     features: [f64; FEATURES],
     spread_features: [f64; SPREAD_FEATURES],
     base: f64,
+    /// What was added to every load before it was put over the base.
+    offset: f64,
     ratio: f64,
 }
 
@@ -111,7 +113,7 @@ impl PeakModel {
             (ratio - 1.0).abs().min(1.0),
         ];
         let spread = self.log_spread(&spread_features).exp();
-        self.pending.push_back(Pending { features, spread_features, base, ratio });
+        self.pending.push_back(Pending { features, spread_features, base, offset, ratio });
         Peak { location: (ratio * base - offset).max(0.0), spread: spread * base }
     }
 
@@ -131,7 +133,7 @@ impl PeakModel {
     }
 
     fn learn(&mut self, demand: &Demand, pending: &Pending, newest: usize) {
-        let outcome = demand.highest(newest + 1 - self.lead, newest) / pending.base;
+        let outcome = (demand.highest(newest + 1 - self.lead, newest) + pending.offset) / pending.base;
         let error = outcome - pending.ratio;
         self.location.update(&pending.features, pending.ratio + error.clamp(-0.5, 0.5));
         // One freak value must not widen the margins for days; a storm of them may.
@@ -216,5 +218,34 @@ impl Envelope {
         }
         peaks[..count].sort_by(|a, b| b.total_cmp(a));
         1.05 * peaks[self.rank.min(count - 1)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use foresail_core::SeededRng;
+
+    use super::*;
+
+    /// Over noise about a level the location is the mean of the peaks, for every lead and at any scale.
+    #[test]
+    fn the_location_is_not_biased() {
+        for (lead, level) in [(1, 4_000.0), (1, 40.0), (4, 4_000.0)] {
+            let (mut demand, mut model) = (Demand::new(60.0), PeakModel::new(lead));
+            let mut rng = SeededRng::seed_from_u64(11);
+            let mut said = Vec::new();
+            let (mut error, mut count) = (0.0, 0.0);
+            for step in 0..4_000 {
+                demand.push((level * (1.0 + 0.03 * rng.normal())).max(0.0));
+                if step >= 2_000 + lead {
+                    let peak: f64 = demand.highest_of_last(lead);
+                    error += said[step - lead] - peak;
+                    count += 1.0;
+                }
+                said.push(model.step(&demand, true).location);
+            }
+            let bias = error / count / level;
+            assert!(bias.abs() < 0.004, "lead {lead}, level {level}: {bias}");
+        }
     }
 }
