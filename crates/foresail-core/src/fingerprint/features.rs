@@ -8,7 +8,7 @@ use crate::Error;
 const MOST_PARAMETERS: usize = 8;
 const MOST_METRICS: usize = 32;
 /// Classes that patterns are hashed into for the mix.
-pub(super) const CLASSES: usize = 16;
+pub const CLASSES: usize = 16;
 /// Features before the mix.
 pub(super) const PLAIN: [&str; 11] = [
     "rate_log2",

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::features::{CLASSES, PLAIN};
 use super::pca::OnlinePca;
 use crate::Timestamp;
+use crate::sketches::straight_exp2;
 
 /// One interval as it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +18,22 @@ pub struct StoredState {
     pub features: Vec<Option<f64>>,
     /// What the service used in it, in any one unit, if that was measured.
     pub resource: Option<f64>,
+}
+
+impl StoredState {
+    /// Requests a second.
+    pub fn rate(&self) -> Option<f64> {
+        Some((straight_exp2(self.features.first().copied().flatten()?) - 1.0).max(0.0))
+    }
+
+    /// Shares of the classes that patterns are hashed into, which sum to 1.
+    pub fn mix(&self) -> Option<[f64; CLASSES]> {
+        let mut shares = [0.0; CLASSES];
+        for (share, root) in shares.iter_mut().zip(self.features.get(PLAIN.len()..)?) {
+            *share = (*root)?.powi(2);
+        }
+        Some(shares)
+    }
 }
 
 /// A past state like the one asked about.
@@ -41,7 +59,7 @@ pub struct Wanted {
 /// What came after states alike.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Followed {
-    /// Resource use, in the mean.
+    /// Resource use, or what else was asked for, in the mean.
     pub level: f64,
     /// By how much it had changed, in the mean.
     pub change: f64,
@@ -130,11 +148,21 @@ impl StateMemory {
 
     /// What came `ahead` intervals after `neighbours`, the nearer counting for more; `None` if that is not known of any.
     pub fn what_followed(&self, neighbours: &[Neighbour], ahead: usize) -> Option<Followed> {
+        self.mean_after(neighbours, ahead, |state| state.resource)
+    }
+
+    /// The same of what `value` makes of a state, where it makes something of it.
+    pub fn mean_after(
+        &self,
+        neighbours: &[Neighbour],
+        ahead: usize,
+        value: impl Fn(&StoredState) -> Option<f64>,
+    ) -> Option<Followed> {
         let floor = neighbours.first().map_or(0.0, |nearest| 0.1 * nearest.distance * nearest.distance) + 1e-9;
         let (mut change, mut level, mut weights) = (0.0, 0.0, 0.0);
         for neighbour in neighbours {
-            let resource = |index: usize| self.states.get(index)?.resource;
-            let Some((then, later)) = resource(neighbour.index).zip(resource(neighbour.index + ahead)) else {
+            let at = |index: usize| value(self.states.get(index)?);
+            let Some((then, later)) = at(neighbour.index).zip(at(neighbour.index + ahead)) else {
                 continue;
             };
             let weight = 1.0 / (neighbour.distance * neighbour.distance + floor);
@@ -182,6 +210,22 @@ mod tests {
         let early = memory.nearest(&pca, latest, Timestamp::from_secs(300), &wanted);
         assert_eq!(early.len(), 3);
         assert!(early.iter().all(|n| memory.get(n.index).unwrap().time < Timestamp::from_secs(300)));
+    }
+
+    #[test]
+    fn rate_and_mix_are_read_back() {
+        let options = super::super::FingerprintOptions::default();
+        let mut collector = super::super::Collector::new(&options);
+        collector.record_counter(1, 300, 0, None);
+        collector.record_counter(2, 100, 0, None);
+        let features = collector.close(std::time::Duration::from_secs(10), &[], &options);
+        let state = StoredState { time: Timestamp::EPOCH, features, resource: None };
+        assert!((state.rate().unwrap() - 40.0).abs() < 1e-9);
+        let mut mix = state.mix().unwrap();
+        mix.sort_by(|a, b| b.total_cmp(a));
+        assert!((mix[0] - 0.75).abs() < 1e-9 && (mix[1] - 0.25).abs() < 1e-9 && mix[2] == 0.0);
+        let empty = StoredState { time: Timestamp::EPOCH, features: Vec::new(), resource: None };
+        assert_eq!((empty.rate(), empty.mix()), (None, None));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) fn straight_log2(value: f64) -> f64 {
 }
 
 /// The inverse of [`straight_log2`].
-fn straight_exp2(log: f64) -> f64 {
+pub(crate) fn straight_exp2(log: f64) -> f64 {
     let whole = log.floor();
     (1.0 + (log - whole)) * whole.exp2()
 }

@@ -1,67 +1,85 @@
 //! What a service will use, from what kind of work it is doing.
 
+mod costs;
+mod regression;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use foresail_core::Timestamp;
-use foresail_core::fingerprint::{Fingerprint, Fingerprinter, Wanted};
+use foresail_core::fingerprint::{Fingerprint, Fingerprinter, StoredState, Wanted};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::linear::RecursiveLeastSquares;
+use costs::{CostModel, Work};
+use regression::Regression;
 
-/// Weight of a sample falls by this with every later one.
-const FORGETTING: f64 = 0.9999;
-/// Variance that weights are believed to have before anything is seen, of standardised regressors: a ridge. Intervals in a row
-/// are nearly one, so it takes many to be sure.
-const PRIOR: f64 = 0.003;
 /// Past states looked at: how many, how far back they must be alike, so that they are going the same way, and how far apart
 /// they must be, so that they are not one episode many times; in intervals.
 const LAG: usize = 6;
 const NEIGHBOURS: Wanted = Wanted { count: 8, lag: LAG, between: 4 * LAG };
-/// Samples before the regression is believed.
-const ENOUGH: u64 = 60;
-/// Regressors count as this many standard deviations at most.
-const CUT: f64 = 5.0;
+/// Intervals in which the weight of a sample halves, in the two running means.
+const HALF_LIVES: [f64; 2] = [6.0, 60.0];
+/// Forgetting of the errors by which the forecasts with and without fingerprints are weighed, a sample.
+const FADE: f64 = 1.0 / 500.0;
+/// Regressors that need no fingerprint, and those that the mix of the work gives.
+const PLAIN: usize = 6;
+const MIX: usize = 5;
 
-/// Forecasts the resource use some intervals ahead by an online ridge regression of its change, on its level and recent change,
-/// and, if it is to look at fingerprints, on the fingerprint, its recent change and what followed the most similar past states.
+/// Forecasts the resource use some intervals ahead.
+///
+/// Without fingerprints, by an online ridge regression of its change on its level, its and the rate's recent changes and its
+/// distance from running means. With them, three more things are known: what each kind of request costs, by the utilisation
+/// law (resource use is the sum over the kinds of rate times cost; Zhang, Cherkasova and Smirni 2007, "A Regression-Based
+/// Analytic Model for Dynamic Resource Provisioning of Multi-Tier Applications"); which mix followed the past states that
+/// were most like this one; and a forecast of the total rate. The mix foreseen, at those costs, times the rate foreseen is a
+/// regressor of a second regression, along with the fingerprint. Both forecast, and are joined by how well they did.
 ///
 /// Feed it each fingerprint right after [`Fingerprinter::close`]. An update costs O(regressors²), and a search of the memory if
 /// it looks at fingerprints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResourceForecaster {
     ahead: usize,
-    looks_at_fingerprints: bool,
-    model: RecursiveLeastSquares,
-    /// Means and variances of the regressors, and of the change to be foretold.
-    moments: Vec<Moments>,
-    change: Moments,
-    samples: u64,
-    /// Regressors, and the resource use then, of the last intervals: the oldest comes due now.
-    pending: VecDeque<Option<(Vec<f64>, f64)>>,
-    /// Resource use and fingerprint of the last intervals.
-    recent: VecDeque<(Option<f64>, Vec<f64>)>,
+    plain: Regression,
+    /// Of whoever looks at fingerprints.
+    informed: Option<Informed>,
+    means: [Option<f64>; 2],
+    /// What was said in the last intervals: the oldest comes due now.
+    pending: VecDeque<Option<Said>>,
+    /// The last intervals.
+    recent: VecDeque<Interval>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Moments {
-    count: f64,
-    mean: f64,
-    variance: f64,
+/// What looks at fingerprints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Informed {
+    components: usize,
+    costs: CostModel,
+    rate: Regression,
+    change: Regression,
+    /// Squared errors of the forecasts without and with fingerprints, forgotten slowly, and the product of both errors.
+    errors: [f64; 3],
 }
 
-impl Moments {
-    fn push(&mut self, value: f64) {
-        self.count = (self.count + 1.0).min(5_000.0);
-        let over = value - self.mean;
-        self.mean += over / self.count;
-        self.variance += (over * (value - self.mean) - self.variance) / self.count;
-    }
+/// An interval as it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Interval {
+    resource: Option<f64>,
+    rate: f64,
+    /// What a request costs by the mix of the interval.
+    cost: f64,
+}
 
-    fn standard(&self, value: f64) -> f64 {
-        let spread = self.variance.max(0.0).sqrt().max(1e-9 + 1e-9 * self.mean.abs());
-        ((value - self.mean) / spread).clamp(-CUT, CUT)
-    }
+/// What was foretold at an interval, and from what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Said {
+    resource: f64,
+    rate: f64,
+    plain: Vec<f64>,
+    informed: Vec<f64>,
+    /// Changes foretold, without and with fingerprints.
+    changes: [f64; 2],
 }
 
 impl ResourceForecaster {
@@ -73,15 +91,18 @@ impl ResourceForecaster {
         if !(1..=10_000).contains(&ahead) {
             return Err(Error::BadParameter { parameter: "ahead", value: ahead.to_string(), range: "1 to 10,000" });
         }
-        // A constant, level and change; fingerprint and its change; what followed, as level and as change.
-        let width = 3 + components.map_or(0, |count| 2 * count + 2);
+        let informed = components.map(|components| Informed {
+            components,
+            costs: CostModel::new(),
+            rate: Regression::new(PLAIN),
+            change: Regression::new(PLAIN + MIX + components),
+            errors: [0.0; 3],
+        });
         Ok(Self {
             ahead,
-            looks_at_fingerprints: components.is_some(),
-            model: RecursiveLeastSquares::new(vec![0.0; width], PRIOR, FORGETTING),
-            moments: vec![Moments::default(); width - 1],
-            change: Moments::default(),
-            samples: 0,
+            plain: Regression::new(PLAIN),
+            informed,
+            means: [None; 2],
             pending: VecDeque::new(),
             recent: VecDeque::new(),
         })
@@ -91,144 +112,95 @@ impl ResourceForecaster {
     /// `ahead` intervals on. `None` where nothing was measured.
     pub fn push(&mut self, fingerprinter: &Fingerprinter, print: &Fingerprint, resource: Option<f64>) -> Option<f64> {
         let resource = resource.filter(|v| v.is_finite() && v.abs() <= 1e100);
+        let memory = fingerprinter.memory();
+        let state = memory.len().checked_sub(1).and_then(|latest| memory.get(latest));
+        let work = state.map_or_else(Work::none, Work::of);
         if self.pending.len() == self.ahead {
             let due = self.pending.pop_front().flatten();
-            if let Some(((regressors, then), now)) = due.zip(resource) {
-                self.learn(&regressors, now - then);
+            if let Some((said, now)) = due.zip(resource) {
+                self.learn(&said, now, work.rate);
             }
         }
-        self.recent.push_back((resource, print.vector.clone()));
+        let cost = self.informed.as_mut().map_or(0.0, |informed| {
+            if let Some(resource) = resource {
+                informed.costs.update(&work, resource);
+            }
+            informed.costs.cost(&work)
+        });
+        self.recent.push_back(Interval { resource, rate: work.rate, cost });
         while self.recent.len() > LAG + 1 {
             self.recent.pop_front();
         }
-        let regressors = resource.map(|resource| self.regressors(fingerprinter, print, resource));
-        let answer = resource.zip(regressors.as_ref()).map(|(resource, x)| resource + self.expected_change(x));
-        self.pending.push_back(regressors.zip(resource));
+        let said = resource.map(|resource| self.foretell(fingerprinter, print, resource, &work));
+        let answer = said.as_ref().map(|said| said.resource + self.joined(said.changes));
+        self.pending.push_back(said);
         answer
     }
 
-    /// Regressors but for the constant.
-    fn regressors(&self, fingerprinter: &Fingerprinter, print: &Fingerprint, resource: f64) -> Vec<f64> {
-        let before = self.recent.front().filter(|_| self.recent.len() == LAG + 1);
-        let mut x = vec![resource, before.and_then(|(then, _)| *then).map_or(0.0, |then| resource - then)];
-        if self.looks_at_fingerprints {
-            let count = (self.moments.len() - x.len() - 2) / 2;
-            let component = |vector: &[f64], i: usize| vector.get(i).copied().unwrap_or(0.0);
-            x.extend((0..count).map(|i| component(&print.vector, i)));
-            let change = |i| before.map_or(0.0, |(_, then)| component(&print.vector, i) - component(then, i));
-            x.extend((0..count).map(change));
-            x.extend(self.followed(fingerprinter, print.time, resource));
+    fn foretell(&mut self, fingerprinter: &Fingerprinter, print: &Fingerprint, resource: f64, work: &Work) -> Said {
+        for (mean, half_life) in self.means.iter_mut().zip(HALF_LIVES) {
+            let pace = 1.0 - (-half_life.recip()).exp2();
+            *mean = Some(mean.map_or(resource, |mean| mean + pace * (resource - mean)));
         }
-        x
+        let before = self.recent.front().filter(|_| self.recent.len() == LAG + 1);
+        let changed = before.and_then(|then| then.resource).map_or(0.0, |then| resource - then);
+        let rate_changed = before.map_or(0.0, |then| work.rate - then.rate);
+        let over = self.means.map(|mean| mean.map_or(0.0, |mean| resource - mean));
+        let plain = vec![resource, changed, over[0], over[1], work.rate, rate_changed];
+        let without = self.plain.predict(&plain);
+        let Some(informed) = &self.informed else {
+            return Said { resource, rate: work.rate, plain, informed: Vec::new(), changes: [without; 2] };
+        };
+        let rate = (work.rate + informed.rate.predict(&plain)).max(0.0);
+        let costs = || self.recent.iter().map(|interval| interval.cost);
+        let last = costs().rev().take(3).sum::<f64>() / self.recent.len().min(3) as f64;
+        let first = costs().take(3).sum::<f64>() / self.recent.len().min(3) as f64;
+        let (level, change) = self.followed(informed, fingerprinter, print.time, last);
+        let idle = informed.costs.idle();
+        let mut x = plain.clone();
+        x.extend([
+            idle + last * work.rate - resource,
+            (last - first) * work.rate,
+            idle + level * rate - resource,
+            change * rate,
+            last * (rate - work.rate),
+        ]);
+        x.extend((0..informed.components).map(|i| print.vector.get(i).copied().unwrap_or(0.0)));
+        let with = informed.change.predict(&x);
+        Said { resource, rate: work.rate, plain, informed: x, changes: [without, with] }
     }
 
-    /// How far resource use came to be from what it is now, and by how much it changed, after the most similar past states.
-    fn followed(&self, fingerprinter: &Fingerprinter, time: Timestamp, resource: f64) -> [f64; 2] {
+    /// What a request came to cost, and by how much that had changed, after the most similar past states; as it is now, where
+    /// there are none.
+    fn followed(&self, informed: &Informed, fingerprinter: &Fingerprinter, time: Timestamp, now: f64) -> (f64, f64) {
         let memory = fingerprinter.memory();
         // What followed must have been seen already.
         let latest = memory.len().checked_sub(1);
         let known = latest.and_then(|latest| Some((latest, memory.get(latest.checked_sub(self.ahead)?)?)));
-        let Some((latest, known)) = known else { return [0.0; 2] };
+        let Some((latest, known)) = known else { return (now, 0.0) };
         let neighbours = memory.nearest(fingerprinter.pca(), latest, known.time.min(time), &NEIGHBOURS);
-        memory.what_followed(&neighbours, self.ahead).map_or([0.0; 2], |f| [f.level - resource, f.change])
+        let cost = |state: &StoredState| Some(informed.costs.cost(&Work::of(state)));
+        memory.mean_after(&neighbours, self.ahead, cost).map_or((now, 0.0), |f| (f.level, f.change))
     }
 
-    fn learn(&mut self, x: &[f64], change: f64) {
-        self.change.push(change);
-        self.moments.iter_mut().zip(x).for_each(|(moments, x)| moments.push(*x));
-        self.samples += 1;
-        let row = self.standardised(x);
-        let target = change / self.unit();
-        self.model.update(&row, target.clamp(-CUT, CUT));
+    /// The forecast without and with fingerprints in the proportion that would have been best so far.
+    fn joined(&self, [without, with]: [f64; 2]) -> f64 {
+        let Some(informed) = &self.informed else { return without };
+        let [plain, better, product] = informed.errors;
+        let spread = plain + better - 2.0 * product;
+        let share = if spread > 1e-9 * plain { ((plain - product) / spread).clamp(0.0, 1.0) } else { 0.5 };
+        without + share * (with - without)
     }
 
-    fn standardised(&self, x: &[f64]) -> Vec<f64> {
-        self.moments.iter().zip(x).map(|(moments, x)| moments.standard(*x)).chain([1.0]).collect()
-    }
-
-    /// Size of a usual change.
-    fn unit(&self) -> f64 {
-        (self.change.variance + self.change.mean * self.change.mean).max(0.0).sqrt().max(1e-12)
-    }
-
-    fn expected_change(&self, x: &[f64]) -> f64 {
-        if self.samples < ENOUGH { 0.0 } else { self.model.predict(&self.standardised(x)) * self.unit() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use foresail_core::SeededRng;
-    use foresail_core::fingerprint::{FingerprintOptions, Request};
-
-    use super::*;
-
-    /// Mean absolute error four intervals ahead, without and with fingerprints, over the last half: the kind of work changes
-    /// step by step, and what it costs comes three intervals after it.
-    #[test]
-    fn fingerprints_tell_what_is_coming() {
-        let mut fingerprinter = Fingerprinter::new(FingerprintOptions::default()).unwrap();
-        let mut models = [ResourceForecaster::new(4, None).unwrap(), ResourceForecaster::new(4, Some(6)).unwrap()];
-        let mut rng = SeededRng::seed_from_u64(2);
-        let (span, mut errors) = (Duration::from_secs(10), [0.0; 2]);
-        let kinds: Vec<u64> = (0..160)
-            .scan(0, |kind, _| {
-                *kind = (*kind + 1 + rng.below(2) as u64) % 4;
-                Some(*kind)
-            })
-            .collect();
-        let kind = |interval: usize| kinds[interval / 5];
-        let used: Vec<f64> = (0..800)
-            .map(|i: usize| [1.0, 5.0, 2.0, 9.0][kind(i.saturating_sub(3)) as usize] + 0.1 * rng.normal())
-            .collect();
-        let mut due: VecDeque<[Option<f64>; 2]> = VecDeque::new();
-        for (interval, &spent) in used.iter().enumerate() {
-            let start = Timestamp::from_secs(10 * interval as i64);
-            for i in 0..40 {
-                let pattern = 7 * kind(interval) + rng.below(3) as u64;
-                let time = start + Duration::from_millis(250 * i);
-                fingerprinter.record(&Request {
-                    time,
-                    pattern,
-                    latency_ms: 5.0,
-                    is_error: false,
-                    cost: None,
-                    parameters: &[],
-                });
-            }
-            let print = fingerprinter.close(start, span, &[], Some(spent));
-            let said = models.each_mut().map(|model| model.push(&fingerprinter, &print, Some(spent)));
-            if due.len() == 4 && interval > 400 {
-                let then = due[0];
-                for (error, said) in errors.iter_mut().zip(then) {
-                    *error += (said.unwrap() - spent).abs();
-                }
-            }
-            due.push_back(said);
-            if due.len() > 4 {
-                due.pop_front();
-            }
-        }
-        assert!(errors[1] < 0.7 * errors[0], "{errors:?}");
-    }
-
-    #[test]
-    fn gaps_and_absurd_numbers_do_no_harm() {
-        let mut fingerprinter = Fingerprinter::new(FingerprintOptions::default()).unwrap();
-        let mut model = ResourceForecaster::new(2, Some(6)).unwrap();
-        for interval in 0..300_i64 {
-            let resource = match interval % 5 {
-                0 => None,
-                1 => Some(f64::NAN),
-                2 => Some(1e99),
-                _ => Some(interval as f64),
-            };
-            let start = Timestamp::from_secs(interval);
-            let print = fingerprinter.close(start, Duration::from_secs(1), &[], resource);
-            assert!(model.push(&fingerprinter, &print, resource).is_none_or(f64::is_finite));
-        }
-        assert!(ResourceForecaster::new(0, None).is_err());
+    fn learn(&mut self, said: &Said, now: f64, rate: f64) {
+        let change = now - said.resource;
+        self.plain.update(&said.plain, change);
+        let Some(informed) = &mut self.informed else { return };
+        let unit = self.plain.unit();
+        let missed = said.changes.map(|foretold| ((foretold - change) / unit).clamp(-5.0, 5.0));
+        let products = [missed[0] * missed[0], missed[1] * missed[1], missed[0] * missed[1]];
+        informed.errors.iter_mut().zip(products).for_each(|(mean, new)| *mean += FADE * (new - *mean));
+        informed.rate.update(&said.plain, rate - said.rate);
+        informed.change.update(&said.informed, change);
     }
 }
