@@ -4,7 +4,7 @@
 //! CSV, Parquet and saved Prometheus `query_range` answers, plain, gzipped or zstd-compressed, from a file or standard
 //! input. [`ReadOptions`] states the rule for every flaw an input can have; [`Quality`] counts how often each applied;
 //! an [`Error`] names file, line, column and what was expected there. With the feature `http`, `PrometheusHttp` asks a
-//! running Prometheus for the same.
+//! running Prometheus for the same. [`read_requests`] reads logs of single requests.
 //!
 //! What is known ahead is read here too: [`read_calendar`] (events and deployments), [`read_signals`] (quantities from
 //! outside), [`holidays`] by country; with the feature `http`, a `Feed` fetches them from an address.
@@ -44,6 +44,7 @@ mod prometheus;
 mod prometheus_http;
 mod quality;
 mod read;
+mod request_log;
 mod schema;
 mod signals;
 mod source;
@@ -65,6 +66,7 @@ pub use preset::Preset;
 pub use prometheus_http::{Auth, Backfill, Newest, PrometheusHttp, PrometheusOptions, Secret};
 pub use quality::{ColumnQuality, Quality};
 pub use read::{Ingested, read};
+pub use request_log::{LogQuality, LoggedRequest, read_requests};
 pub use signals::read_signals;
 pub use source::Source;
 pub use wide::{WideSeries, read_wide};

@@ -21,6 +21,12 @@ const TEXTS: [&str; 4] = [
     "when,host,n\n1772366400000,\"a\"\"b\",true\n1772366460000,\"c\nd\",null\n",
 ];
 
+const LOGS: [&str; 3] = [
+    "1.2.3.4 - - [01/Mar/2026:13:00:00 +0100] \"GET /a?b HTTP/1.1\" 200 17 \"-\" \"q\\x22uote\" 0.250\n",
+    "{\"time\":\"2026-03-01T12:00:00Z\",\"method\":\"GET\",\"target\":\"/a\",\"status\":200,\"total_ms\":5.5}\n",
+    "Timestamp,method,path,status,duration_s,bytes\n1772366400,GET,\"/a,b\",200,0.5,17\n1772366400000,GET,/c,200,,\n",
+];
+
 const CONNECTIONS: [&str; 6] = [
     "GET /a?b HTTP/1.1\r\nHost: a\r\n\r\nHEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n",
     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -66,6 +72,9 @@ fn main() -> Result<()> {
         let path = Path::new(&folder).join("parquet");
         fs::create_dir_all(&path)?;
         write_parquet(&frame, &path.join(format!("frame-{rows}"))).map_err(std::io::Error::other)?;
+    }
+    for (i, log) in LOGS.iter().enumerate() {
+        save("request_log", &format!("log-{i}"), log.as_bytes())?;
     }
     for (i, text) in TEXTS.iter().enumerate() {
         save("csv", &format!("text-{i}"), text.as_bytes())?;
