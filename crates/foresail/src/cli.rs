@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    backtest, batch, bench, completions, config, demo, explain, features, forecast, generate, man, run, sample_load,
-    simulate,
+    backtest, batch, bench, completions, config, demo, explain, features, fingerprint, forecast, generate, man, run,
+    sample_load, simulate,
 };
 use crate::demo::service;
 
@@ -34,6 +34,8 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Compute the features that models see, row by row
     Features(features::Features),
+    /// Tell from a log of requests which kinds of work a service did when
+    Fingerprint(fingerprint::Fingerprint),
     /// Write a seeded load with its ground truth
     Generate(generate::Generate),
     /// Measure Foresail itself
@@ -65,6 +67,7 @@ impl Cli {
             Command::Batch(command) => command.run(),
             Command::Simulate(command) => command.run(),
             Command::Features(command) => command.run(),
+            Command::Fingerprint(command) => command.run(),
             Command::Generate(command) => command.run(),
             Command::Bench(command) => command.run(),
             Command::Explain(command) => command.run(),

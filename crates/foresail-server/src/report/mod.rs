@@ -6,6 +6,7 @@
 mod chart;
 mod cost;
 mod fan;
+mod map;
 mod models;
 mod page;
 mod table;
@@ -14,6 +15,7 @@ mod timeline;
 
 pub use cost::{CostCurve, CostCurves, CostPoint};
 pub use fan::{Band, ForecastFan, ForecastLine, Track};
+pub use map::{MapPoint, PointMap};
 pub use models::{Better, ModelComparison, ModelMetric};
 pub(crate) use page::plotly_script;
 pub use page::render;
@@ -97,6 +99,8 @@ pub enum Block {
     Fan(ForecastFan),
     /// Models against each other, with a radar chart.
     Models(ModelComparison),
+    /// Points of which those alike lie near each other.
+    Map(PointMap),
     /// What each policy costs at each lateness.
     Costs(CostCurves),
     /// Replicas over time, with the reasons of the changes.

@@ -88,6 +88,7 @@ fn render_section(html: &mut String, number: usize, section: &Section, charts: &
             }
             Block::Table(table) => html.push_str(&table.folded_html(ROWS)),
             Block::Fan(fan) => render_chart(html, &fan.chart(), charts),
+            Block::Map(map) => render_chart(html, &map.chart(), charts),
             Block::Costs(costs) => render_chart(html, &costs.chart(), charts),
             Block::Models(models) => {
                 render_chart(html, &models.chart(), charts);

@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod features;
+pub(crate) mod fingerprint;
 pub(crate) mod forecast;
 pub(crate) mod generate;
 pub(crate) mod man;

@@ -2,5 +2,6 @@
 
 pub(crate) mod backtest;
 pub(crate) mod demo;
+pub(crate) mod fingerprint;
 pub(crate) mod forecast;
 pub(crate) mod simulate;

@@ -7,6 +7,7 @@ mod calls;
 mod config;
 mod demo;
 mod features;
+mod fingerprint;
 mod forecast;
 mod generate;
 mod layers;
