@@ -24,13 +24,16 @@ const AHEAD: usize = 30;
 const APART: Duration = Duration::from_secs(30 * 60);
 const ONE: Wanted = Wanted { count: 1, lag: 0, between: 0 };
 
+/// A part of the check, and its name.
+type Part = (&'static str, fn(&[u64]));
+
 fn main() {
     let (first, count) = if std::env::args().any(|a| a == "dev") { (1, 3) } else { (30_001, SEEDS) };
     let seeds: Vec<u64> = (first..first + count).collect();
     println!("{count} seeds from {first}, intervals of {} s, {RATE} requests/s", SPAN.as_secs());
     let asked: Vec<String> = std::env::args().skip(1).filter(|a| a != "dev").collect();
     let wants = |part: &str| asked.is_empty() || asked.iter().any(|a| a == part);
-    let parts: [(&str, fn(&[u64])); 5] = [
+    let parts: [Part; 5] = [
         ("retrieval", retrieved),
         ("resource", resource),
         ("changes", changes),
