@@ -50,6 +50,11 @@ const CALENDARS: [&str; 3] = [
     "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:b\nDTSTART;VALUE=DATE:20260101\nDTEND;VALUE=DATE:20260102\nRRULE:FREQ=MONTHLY;BYMONTHDAY=-1;UNTIL=20261231\nSTATUS:CANCELLED\nCATEGORIES:deploy\nBEGIN:VALARM\nEND:VALARM\nEND:VEVENT\nEND:VCALENDAR\n",
 ];
 
+const CLEARANCES: [&str; 2] = [
+    "a=b; foresail_clearance=AQACaaQ6gAAAAAAAAAAAAAAAAAAAAAA\np=AQACDmmkLIAAAAAAAAAABQAAAAAAAAAAAAAAAAAAAAA&n=12345",
+    "foresail_clearance=; foresail_clearance=x;foresail_clearance\nn=1&p=",
+];
+
 fn main() -> Result<()> {
     let folder = std::env::args().nth(1).unwrap_or_else(|| "corpus".to_owned());
     let save = |target: &str, name: &str, bytes: &[u8]| {
@@ -94,6 +99,9 @@ fn main() -> Result<()> {
     }
     for (i, text) in TRACEPARENTS.iter().enumerate() {
         save("traceparent", &format!("trace-{i}"), text.as_bytes())?;
+    }
+    for (i, text) in CLEARANCES.iter().enumerate() {
+        save("clearance", &format!("cookie-{i}"), text.as_bytes())?;
     }
     // No source, a destination, then what follows the signature of a proxied connection over IPv4.
     let local =
