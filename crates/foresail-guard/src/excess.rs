@@ -13,11 +13,14 @@ const MARGIN: f32 = 1.2;
 const SPREAD: f32 = 0.1;
 /// Part of the excess that is taken to be as what is usual is.
 const BLUR: f32 = 0.012;
-/// An excess below this share of what is usual is none.
+/// An excess below this share of what is usual, or below so many requests a second, is none: a few pages opened at once.
 const LEAST: f32 = 0.25;
+const LEAST_RPS: f32 = 12.0;
 /// Evidence from one dimension is within these.
 const LOWEST: f32 = -4.5;
 const HIGHEST: f32 = 4.0;
+/// Requests that come together: a page with its parts.
+const BATCH: f32 = 2.0;
 /// Requests that a group must usually bring in the time looked at to tell how much there is of everything.
 const LEAST_COUNT: f32 = 5.0;
 
@@ -28,6 +31,7 @@ pub(crate) fn judge(model: &mut Model, usual: &Usual<'_>, now: &[f32], rate: f32
     model.rate = rate;
     let most = Arc::clone(&model.usual);
     let expected = usual.rate * growth(usual, now);
+    let least = (LEAST * expected).max(LEAST_RPS);
     let mut largest: f32 = 0.0;
     for dimension in Dimension::ALL {
         let range = dimension.range();
@@ -40,13 +44,14 @@ pub(crate) fn judge(model: &mut Model, usual: &Usual<'_>, now: &[f32], rate: f32
             if now[group] <= allowed {
                 continue;
             }
-            // Three standard errors of an average over so many seconds.
-            let noise = 3.0 * (allowed / (2.0 * PRESENT_S)).sqrt() + 3.0 / (2.0 * PRESENT_S);
+            // Three standard errors of an average over so many seconds, of requests that come in batches.
+            let batches = BATCH / (2.0 * PRESENT_S);
+            let noise = 3.0 * (allowed * batches).sqrt() + 3.0 * batches;
             let excess = (now[group] - allowed - noise).max(0.0);
             model.ratios[group] = excess;
             total += excess;
         }
-        let is_excess = total > LEAST * expected;
+        let is_excess = total > least;
         for group in range {
             model.ratios[group] = if is_excess {
                 let share = usual_share(group);
@@ -58,8 +63,7 @@ pub(crate) fn judge(model: &mut Model, usual: &Usual<'_>, now: &[f32], rate: f32
         }
         largest = largest.max(total);
     }
-    model.prior =
-        if largest > LEAST * expected { (largest / expected).ln().clamp(-2.0, 3.0) } else { f32::NEG_INFINITY };
+    model.prior = if largest > least { (largest / expected).ln().clamp(-2.0, 3.0) } else { f32::NEG_INFINITY };
 }
 
 /// How many times the usual traffic there is of what is not in excess: in each dimension the median of what groups have grown

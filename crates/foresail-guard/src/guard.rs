@@ -24,8 +24,8 @@ use crate::verdict::{Action, Challenge, Label, Reason, Verdict};
 const REMEMBERED: u8 = 4;
 /// How long the count of those before lasts, in seconds.
 const SKETCH_S: u32 = 60;
-/// Columns of that count, of four bytes each.
-const COLUMNS: usize = 1 << 20;
+/// Bytes of that count.
+const SKETCH: usize = 1 << 22;
 /// Bits of the filter of targets seen.
 const TARGETS: usize = 1 << 22;
 /// Requests in memory up to which all of a client's count among the groups: two a second. Beyond, each counts for less, so
@@ -99,7 +99,7 @@ impl Guard {
             common,
             rng,
             table: Table::new(config.clients / workers.max(1)),
-            sketch: CountMin::new(COLUMNS / workers.max(1)),
+            sketch: CountMin::new(SKETCH / workers.max(1)),
             sketch_until: None,
             targets: Seen::new(TARGETS),
             model: Arc::new(Model::ignorant(config.least_limit_rps)),

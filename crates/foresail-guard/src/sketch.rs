@@ -1,51 +1,45 @@
 //! Sketches of the request path: fixed memory, places chosen by the keyed hash.
 
-/// Rows of a [`CountMin`].
+/// Rows of a [`CountMin`], and counts of each that lie together.
 const ROWS: usize = 4;
+const COUNTS: usize = 16;
 
 /// A count-min sketch (Cormode and Muthukrishnan 2005) of small counts with conservative update (Estan and Varghese 2002):
-/// never counts too few up to 255, and stops there. Four bytes a column.
+/// never counts too few up to 255, and stops there. The four counts of a key lie within 64 bytes, so that a stranger costs
+/// one look at memory that is far away.
 #[derive(Clone, Debug)]
 pub(crate) struct CountMin {
-    counts: Vec<u8>,
-    mask: usize,
+    lines: Vec<[[u8; COUNTS]; ROWS]>,
 }
 
 impl CountMin {
-    /// Of `columns` columns, rounded up to a power of two between 1,024 and 2^24.
-    pub(crate) fn new(columns: usize) -> Self {
-        let columns = columns.clamp(1 << 10, 1 << 24).next_power_of_two();
-        Self { counts: vec![0; ROWS * columns], mask: columns - 1 }
+    /// Of `bytes` bytes, rounded up to a power of two between 4,096 and 2^26.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let lines = bytes.clamp(1 << 12, 1 << 26).next_power_of_two() / (ROWS * COUNTS);
+        Self { lines: vec![[[0; COUNTS]; ROWS]; lines] }
     }
 
     /// Counts the key of which `hash` is the hash; how often it came, itself included, at least.
     #[inline]
     pub(crate) fn add(&mut self, hash: u64) -> u8 {
-        let places = self.places(hash);
-        let least = places.map(|place| self.counts[place]).into_iter().min().unwrap_or(0).saturating_add(1);
-        for place in places {
-            self.counts[place] = self.counts[place].max(least);
+        let at = (hash >> 32) as usize & (self.lines.len() - 1);
+        let line = &mut self.lines[at];
+        let place = |row: usize| (hash >> (4 * row)) as usize % COUNTS;
+        let least = (0..ROWS).map(|row| line[row][place(row)]).min().unwrap_or(0).saturating_add(1);
+        for (row, counts) in line.iter_mut().enumerate() {
+            let count = &mut counts[place(row)];
+            *count = (*count).max(least);
         }
         least
     }
 
-    /// One place in each row, by double hashing (Kirsch and Mitzenmacher 2008).
-    #[inline]
-    fn places(&self, hash: u64) -> [usize; ROWS] {
-        let step = (hash >> 32) | 1;
-        std::array::from_fn(|row| {
-            let column = hash.wrapping_add(step.wrapping_mul(row as u64)) as usize & self.mask;
-            row * (self.mask + 1) + column
-        })
-    }
-
     pub(crate) fn bytes(&self) -> usize {
-        self.counts.len()
+        self.lines.len() * ROWS * COUNTS
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.counts.fill(0);
+        self.lines.fill([[0; COUNTS]; ROWS]);
     }
 }
 
@@ -111,7 +105,7 @@ mod tests {
     #[test]
     fn a_million_that_come_once_are_not_taken_for_frequent() {
         let key = HashKey::new([3, 4]);
-        let mut sketch = CountMin::new(1 << 20);
+        let mut sketch = CountMin::new(1 << 22);
         let wrong = (0..1_000_000).filter(|i| sketch.add(key.word(*i)) >= 4).count();
         assert!(wrong < 1_000, "{wrong}");
     }

@@ -40,6 +40,13 @@ impl From<crate::scan::Refusal> for Problem {
     }
 }
 
+/// The guard's answer to a request.
+pub(crate) fn held(held: Response<Bytes>, id: &HeaderValue, flight: Flight) -> Response<DownBody> {
+    let (mut parts, body) = held.into_parts();
+    parts.headers.insert(X_REQUEST_ID, id.clone());
+    Response::from_parts(parts, DownBody::whole(body, Some(flight)))
+}
+
 /// The answer to a request with this problem.
 pub(crate) fn problem(problem: Problem, id: &HeaderValue, flight: Flight) -> Response<DownBody> {
     let id_text = id.to_str().unwrap_or("");

@@ -15,6 +15,7 @@ pub(crate) struct Counters {
     pub(crate) rejected: Counter,
     pub(crate) aborted: Counter,
     pub(crate) refused: Counter,
+    pub(crate) held: Counter,
     pub(crate) late: Counter,
     pub(crate) in_flight: Counter,
     pub(crate) retries: Counter,
@@ -57,6 +58,7 @@ impl Counters {
             refused: zero(),
             late: zero(),
             in_flight: zero(),
+            held: zero(),
             retries: zero(),
             accepted: zero(),
             closed: zero(),
@@ -74,6 +76,7 @@ impl Counters {
         stats.aborted += self.aborted.read();
         stats.late += self.late.read();
         stats.refused += self.refused.read();
+        stats.held += self.held.read();
         stats.in_flight += self.in_flight.read();
         stats.retries += self.retries.read();
         stats.connections += self.accepted.read().saturating_sub(self.closed.read());

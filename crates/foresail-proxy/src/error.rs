@@ -20,6 +20,9 @@ pub enum Error {
     /// A balancer or health setting out of its range.
     #[error(transparent)]
     Route(#[from] foresail_route::Error),
+    /// A setting of the guard out of its range.
+    #[error(transparent)]
+    Guard(#[from] foresail_guard::Error),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {cause}")]
     Listen {

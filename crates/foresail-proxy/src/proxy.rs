@@ -164,6 +164,7 @@ impl Proxy {
         let fleet = self.shared.fleets.load();
         let draining = fleet.draining.iter().filter(|slot| slot.in_flight.load(Ordering::Relaxed) > 0);
         stats.balancers = self.shared.balancers.iter().filter_map(|report| report.load().as_deref().cloned()).collect();
+        stats.guard = self.shared.guard.as_ref().and_then(|guard| guard.summary.load().as_deref().copied());
         let learned = |key| {
             let arms = stats.balancers.iter().flat_map(|report| &report.arms).filter(|arm| arm.key == key);
             arms.max_by(|a, b| a.trials.total_cmp(&b.trials)).copied()
@@ -190,7 +191,7 @@ impl Proxy {
     /// recorded traces hold from the next request or connection on, and certificates are read again.
     ///
     /// # Errors
-    /// [`Error::NeedsRestart`] if listeners, workers, the access log or the export of spans differ; any other if the settings or the
+    /// [`Error::NeedsRestart`] if listeners, workers, the access log or the export of spans differ, or what the guard remembers; any other if the settings or the
     /// certificates are no good. Nothing changes then.
     pub fn reload(&self, config: ProxyConfig) -> Result<(), Error> {
         config.check()?;
@@ -200,6 +201,7 @@ impl Proxy {
             (config.workers == old.workers, "workers"),
             (config.access_log == old.access_log, "access_log"),
             (exporter_of(&config) == exporter_of(&old), "otlp"),
+            (guarded(&config) == guarded(&old), "guard.clients, or whether there is a guard"),
         ] {
             if !same {
                 return Err(Error::NeedsRestart(what));
@@ -245,6 +247,11 @@ impl Proxy {
 /// What of the export of spans is settled when the proxy starts: all but the ratio.
 fn exporter_of(config: &ProxyConfig) -> Option<OtlpConfig> {
     config.otlp.clone().map(|otlp| OtlpConfig { sample: 0.0, ..otlp })
+}
+
+/// What of the guard is settled when the proxy starts: whether there is one, and how many clients it remembers.
+fn guarded(config: &ProxyConfig) -> Option<usize> {
+    config.guard.as_ref().map(|guard| guard.clients)
 }
 
 impl Drop for Proxy {

@@ -12,7 +12,7 @@ use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio::time::timeout_at;
 
 use crate::admit::Lease;
-use crate::answer::{Problem, problem};
+use crate::answer::{Problem, held, problem};
 use crate::body::{DownBody, UpBody, UpFate};
 use crate::exchange::{Active, Exchange, Flight, Outcome};
 use crate::pool::{Link, LocalEndpoint};
@@ -88,10 +88,19 @@ fn begin(worker: &Rc<Worker>, watch: &Rc<Watch>, number: u64, request: Request<I
     if let Some(refusal) = watch.refusal_of(number) {
         return refuse(refusal, &worker.fresh_id(), active);
     }
+    // As the client wrote it, before anything is changed.
+    let fingerprint = worker.sentry.as_ref().map(|sentry| sentry.fingerprint(&parts));
     let prepared = match prepare(&mut parts, watch, &config.trusted_proxies, has_body, || worker.fresh_id()) {
         Ok(prepared) => prepared,
         Err((refusal, id)) => return refuse(refusal, &id, active),
     };
+    if let Some((sentry, fingerprint)) = worker.sentry.as_ref().zip(fingerprint)
+        && let Some(answer) = sentry.judge(&config, &parts, prepared.client, fingerprint, watch, started)
+    {
+        worker.counters().held.increment();
+        let flight = Flight::ours(None, active, Outcome::Completed);
+        return Begun::Answered(Box::new(held(answer, &prepared.id, flight)));
+    }
     let span = trace(worker, &config, &mut parts.headers);
     let is_recorded = worker.log.is_some() || span.is_some();
     let record = is_recorded.then(|| Box::new(Record::new(&parts, version, prepared.client, span)));
@@ -353,6 +362,10 @@ impl Forward {
         if let Some(record) = &mut self.exchange.record {
             record.status = status.as_u16();
             record.first_byte_ms = now.saturating_duration_since(self.exchange.started).as_secs_f64() * 1000.0;
+        }
+        if let Some(sentry) = &self.worker.sentry {
+            let taken = now.saturating_duration_since(self.exchange.started);
+            sentry.observe(self.prepared.client, status, taken);
         }
         let switches = status == StatusCode::SWITCHING_PROTOCOLS;
         if switches && self.prepared.upgrade.is_none() {

@@ -13,6 +13,7 @@ use crate::ProxyConfig;
 use crate::clock;
 use crate::counters::Counters;
 use crate::fleet::Fleets;
+use crate::guard::SharedGuard;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) doors: Vec<Door>,
     /// What their balancers last said of themselves, one per worker.
     pub(crate) balancers: Vec<ArcSwapOption<BalancerReport>>,
+    /// Of the guard, if there is one.
+    pub(crate) guard: Option<Arc<SharedGuard>>,
     /// Requests that wait, all workers together.
     pub(crate) queued: AtomicUsize,
     /// Client connections, all workers together.
@@ -59,6 +62,7 @@ impl Shared {
         Self {
             started: clock::now(),
             fleets: Fleets::new(workers),
+            guard: config.guard.as_ref().map(|_| Arc::new(SharedGuard::new(workers))),
             config: ArcSwap::from_pointee(config),
             config_generation: AtomicU64::new(1),
             counters: (0..workers).map(|_| Counters::new()).collect(),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use foresail_guard::Summary as GuardSummary;
 use foresail_route::{ArmStats, BalancerReport};
 use serde::Serialize;
 
@@ -26,6 +27,8 @@ pub struct ProxyStats {
     pub aborted: u64,
     /// Heads refused as malformed, too large or too slow (400, 408, 414, 431, 501); no arrivals.
     pub refused: u64,
+    /// Held by the guard: throttled, challenged or blocked; no arrivals, so no demand.
+    pub held: u64,
     /// Slower than `late_after` to the last byte, or failed or rejected.
     pub late: u64,
     /// Being answered now (gauge).
@@ -50,6 +53,9 @@ pub struct ProxyStats {
     pub latency: Histogram,
     /// How the balancers that learn stand, one a worker; none before the first answers.
     pub balancers: Vec<BalancerReport>,
+    /// How the guard stands, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guard: Option<GuardSummary>,
     /// Each endpoint, in the order given; then those that drain.
     pub endpoints: Vec<EndpointStats>,
 }

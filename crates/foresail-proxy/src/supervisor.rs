@@ -19,6 +19,7 @@ use crate::body::UpBody;
 use crate::clock;
 use crate::config::{ActiveCheck, TlsConfig};
 use crate::fleet::Slot;
+use crate::guard::Teacher;
 use crate::pool::LocalEndpoint;
 use crate::shared::{Phase, Shared};
 use crate::tls::ServerTls;
@@ -43,6 +44,7 @@ pub(crate) async fn run(shared: Arc<Shared>, certificates: Certificates, stamps:
         outliers: Outliers::new(),
         probes: BTreeMap::new(),
         results: Rc::default(),
+        teacher: shared.config().guard.as_ref().map(|guard| Teacher::new(guard, clock::now())),
         certificates,
         stamps,
         next_look: clock::now() + CERTIFICATES,
@@ -63,6 +65,7 @@ struct Supervisor {
     outliers: Outliers,
     probes: BTreeMap<String, Probe>,
     results: Rc<RefCell<Vec<(String, bool)>>>,
+    teacher: Option<Teacher>,
     certificates: Certificates,
     stamps: Stamps,
     next_look: Instant,
@@ -94,6 +97,9 @@ impl Supervisor {
         }
         if changed || panic != panicked {
             self.shared.ring_all();
+        }
+        if let Some(teacher) = &mut self.teacher {
+            teacher.look(&self.shared, &config, usable, now);
         }
         if now >= self.next_look {
             self.next_look = now + CERTIFICATES;

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use crate::access_log::LogSender;
 use crate::counters::Counters;
+use crate::guard::Sentry;
 use crate::otlp::SpanSender;
 use crate::pool::LocalEndpoint;
 use crate::queue::WaitQueue;
@@ -35,6 +36,7 @@ pub(crate) struct Worker {
     fleet: RefCell<Rc<LocalFleet>>,
     pub(crate) balancer: RefCell<Box<dyn Balancer>>,
     pub(crate) budget: RefCell<RetryBudget>,
+    pub(crate) sentry: Option<Sentry>,
     pub(crate) queue: WaitQueue,
     connections: RefCell<BTreeMap<u64, Rc<Watch>>>,
     next_connection: Cell<u64>,
@@ -63,6 +65,8 @@ impl Worker {
         let config = Rc::new(ProxyConfig::clone(&shared.config()));
         // The hasher's keys are the one source of entropy that the standard library offers.
         let seed = RandomState::new().hash_one(index);
+        let guard = shared.guard.as_ref().zip(config.guard.as_ref());
+        let sentry = guard.map(|(shared, config)| Sentry::new(index, Arc::clone(shared), config));
         Self {
             index,
             log,
@@ -70,6 +74,7 @@ impl Worker {
             rng: RefCell::new(SeededRng::seed_from_u64(seed)),
             balancer: RefCell::new(config.balancer.supervised(index as u64)),
             budget: RefCell::new(RetryBudget::new(config.retry.budget, 0)),
+            sentry,
             config_generation: Cell::new(shared.config_generation()),
             config: RefCell::new(config),
             fleet: RefCell::new(Rc::new(LocalFleet { generation: 0, endpoints: Vec::new() })),
@@ -225,8 +230,12 @@ impl Worker {
         self.connections.borrow().values().for_each(|watch| watch.kill());
     }
 
-    /// Closes upstream connections that have been idle too long or belong to nobody any more.
+    /// Closes upstream connections that have been idle too long or belong to nobody any more, and tells what the guard has
+    /// seen since it last said so.
     pub(crate) fn sweep(&self, now: Instant) {
+        if let Some(sentry) = &self.sentry {
+            sentry.report(now);
+        }
         let config = self.config();
         for endpoint in &self.fleet().endpoints {
             endpoint.sweep(now, config.deadlines.upstream_idle);

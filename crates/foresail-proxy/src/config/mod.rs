@@ -9,6 +9,7 @@ mod otlp;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use foresail_guard::GuardConfig;
 use foresail_route::{BalancerKind, RetryBudgetConfig};
 use ipnet::IpNet;
 use schemars::JsonSchema;
@@ -51,6 +52,8 @@ pub struct ProxyConfig {
     pub otlp: Option<OtlpConfig>,
     /// How much is let in at once.
     pub admission: Admission,
+    /// Who is let in when there is too much, if that is to be guarded; observes unless told to enforce.
+    pub guard: Option<GuardConfig>,
     /// A request that takes longer than this, to its last byte, is counted late; `1ms` to `1h`, default `250ms`.
     #[serde(with = "foresail_core::humane::Text")]
     pub late_after: Duration,
@@ -70,6 +73,7 @@ impl Default for ProxyConfig {
             access_log: None,
             otlp: None,
             admission: Admission::default(),
+            guard: None,
             late_after: Duration::from_millis(250),
         }
     }
@@ -77,7 +81,7 @@ impl Default for ProxyConfig {
 
 impl ProxyConfig {
     /// # Errors
-    /// [`Error::OutOfRange`] or [`Error::Route`], naming the field that is out of its range.
+    /// [`Error::OutOfRange`], [`Error::Route`] or [`Error::Guard`], naming the field that is out of its range.
     pub fn check(&self) -> Result<(), Error> {
         check(!self.listen.is_empty(), "listen", "empty", "at least one address")?;
         check(self.workers <= 1024, "workers", self.workers, "0 to 1024")?;
@@ -94,6 +98,7 @@ impl ProxyConfig {
         self.retry.check()?;
         self.health.check()?;
         self.admission.check()?;
+        self.guard.as_ref().map_or(Ok(()), GuardConfig::check)?;
         self.access_log.as_ref().map_or(Ok(()), AccessLog::check)?;
         self.otlp.as_ref().map_or(Ok(()), OtlpConfig::check)
     }

@@ -9,6 +9,8 @@ mod edges;
 #[cfg(test)]
 mod forwarding;
 #[cfg(test)]
+mod guard;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod limits;

@@ -1,0 +1,4 @@
+//! Guard and learner together, in virtual time.
+
+#[cfg(test)]
+mod floods;
