@@ -159,7 +159,6 @@ impl Engine {
         let journal = Journal::of_entries(&options.journal, rotation)
             .with_context(|| format!("cannot open the journal {}", options.journal.display()))?;
         options.brain.number_from(journal.next_id());
-        options.known.mark_changed();
         let league = League::start(options.league.clone(), options.known.clone(), options.history.take())?;
         let learner = match options.learner.take() {
             Some(learner) => learner,

@@ -28,7 +28,8 @@ struct Place {
     kind: Kind,
     /// None for a file.
     feed: Option<Feed>,
-    said: Known,
+    /// None before it has answered.
+    said: Option<Known>,
     is_away: bool,
 }
 
@@ -69,30 +70,29 @@ impl Outside {
         let client = config.client.options()?;
         let place = |name: &String, kind: Kind| -> anyhow::Result<Place> {
             let feed = if is_address(name) { Some(Feed::new(name, &client)?) } else { None };
-            Ok(Place { name: name.clone(), kind, feed, said: Known::none(), is_away: false })
+            Ok(Place { name: name.clone(), kind, feed, said: None, is_away: false })
         };
         let calendars = config.calendars.iter().map(|name| place(name, Kind::Calendar));
         let signals = config.signals.iter().map(|name| place(name, Kind::Signals));
         let places = calendars.chain(signals).collect::<anyhow::Result<_>>()?;
         let (service, config, zone, tempo) = (service.to_owned(), config.clone(), zone.clone(), tempo.clone());
         let mut outside = Self { service, config, zone, tempo, places };
-        let reader = outside.reader();
-        for place in &mut outside.places {
-            match place.read(&reader).await {
-                Ok(said) => place.said = said,
-                Err(error) if place.feed.is_none() => return Err(error).context("what is known ahead"),
-                Err(error) => {
-                    tracing::warn!("{}: what is known ahead is not known yet: {error}", outside.service);
-                    place.is_away = true;
-                }
-            }
+        if let Some(error) = outside.read().await {
+            return Err(error).context("what is known ahead");
         }
         let known = outside.together()?;
         Ok((outside, watch::Sender::new(Arc::new(known))))
     }
 
-    /// Reads again and again, until nobody wants to know any more.
+    /// Whether every place has answered, so that what is not announced is known not to be.
+    pub(super) fn is_whole(&self) -> bool {
+        self.places.iter().all(|place| place.said.is_some())
+    }
+
+    /// Reads again and again, until nobody wants to know any more. Tells what has changed, and at the first time that every
+    /// place has answered also that nothing has.
     pub(super) async fn run(mut self, known: watch::Sender<Arc<Known>>) {
+        let mut was_whole = self.is_whole();
         let mut turns = interval(self.config.every);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first turn is at once, and everything has just been read.
@@ -102,11 +102,13 @@ impl Outside {
                 () = known.closed() => return,
                 _ = turns.tick() => {}
             }
-            self.again().await;
+            // A file that is wrong leaves what it said before.
+            let _ = self.read().await;
+            let is_whole = self.is_whole();
             match self.together() {
                 Ok(now) => {
                     known.send_if_modified(|before| {
-                        let changed = **before != now;
+                        let changed = **before != now || is_whole != was_whole;
                         if changed {
                             *before = Arc::new(now);
                         }
@@ -115,26 +117,36 @@ impl Outside {
                 }
                 Err(error) => tracing::warn!("{}: holidays: {error}", self.service),
             }
+            was_whole = is_whole;
         }
     }
 
-    async fn again(&mut self) {
+    /// Reads every place; what does not answer or cannot be understood leaves what it said before. Gives the first fault of a
+    /// file.
+    async fn read(&mut self) -> Option<Error> {
         let reader = self.reader();
+        let mut fault = None;
         for place in &mut self.places {
             match place.read(&reader).await {
                 Ok(said) => {
                     if place.is_away {
                         tracing::info!("{}: {} is read again", self.service, place.name);
                     }
-                    (place.said, place.is_away) = (said, false);
+                    (place.said, place.is_away) = (Some(said), false);
                 }
-                Err(error) if place.is_away => tracing::debug!("{}: {error}", self.service),
                 Err(error) => {
-                    tracing::warn!("{}: what was read before stays known: {error}", self.service);
+                    let what = if place.said.is_some() { "what was read before stays known" } else { "not known yet" };
+                    if place.is_away {
+                        tracing::debug!("{}: {what}: {error}", self.service);
+                    } else {
+                        tracing::warn!("{}: {what}: {error}", self.service);
+                    }
                     place.is_away = true;
+                    fault = fault.or(place.feed.is_none().then_some(error));
                 }
             }
         }
+        fault
     }
 
     /// What all places say, with the holidays of these years.
@@ -142,7 +154,7 @@ impl Outside {
         let mut known = Known::none();
         let reader = self.reader();
         self.config.holidays.iter().try_for_each(|country| reader.holidays(&mut known, country))?;
-        for Place { said, .. } in &self.places {
+        for said in self.places.iter().filter_map(|place| place.said.as_ref()) {
             known.events.extend(said.events.iter().cloned());
             known.deploys.extend(said.deploys.iter().cloned());
             known.signals.extend(said.signals.iter().cloned());
@@ -187,13 +199,26 @@ mod tests {
         let (mut outside, known) = open(&config).await.expect("an address that is away is no reason not to start");
         assert_eq!(known.borrow().events.len(), 1);
         assert!(known.borrow().holidays.len() > 10, "{:?}", known.borrow().holidays);
+        assert!(!outside.is_whole(), "nobody knows what the address would announce");
 
         write(folder.path(), "soon,later,sale,2\n");
-        outside.again().await;
+        let _ = outside.read().await;
         assert_eq!(outside.together().unwrap().events.len(), 1, "what it said before");
         write(folder.path(), &line.repeat(2));
-        outside.again().await;
+        let _ = outside.read().await;
         assert_eq!(outside.together().unwrap().events.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn nothing_to_read_is_known_at_once_and_stays_to_be_heard() {
+        let (outside, known) = open(&KnownConfig::default()).await.expect("nothing to read");
+        assert!(outside.is_whole());
+        let mut heard = known.subscribe();
+        heard.mark_changed();
+        let reading = tokio::spawn(outside.run(known));
+        assert!(heard.has_changed().expect("the reader lives"), "what was announced before is to be taken back");
+        drop(heard);
+        reading.await.expect("it ends when nobody listens");
     }
 
     #[tokio::test]

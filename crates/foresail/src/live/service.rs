@@ -312,10 +312,12 @@ async fn turn(house: &House, name: &str, config: &ServiceConfig, parts: Parts) -
         samples
     });
     let (outside, known) = Outside::open(name, &config.known, &zone, &tempo).await?;
-    let heard = known.subscribe();
-    if !config.known.is_empty() {
-        tasks.push(tokio::spawn(outside.run(known)));
+    let mut heard = known.subscribe();
+    if outside.is_whole() {
+        // Else the controller goes by what it kept, rather than by a part.
+        heard.mark_changed();
     }
+    tasks.push(tokio::spawn(outside.run(known)));
     let (engine, handle) = Engine::new(EngineOptions {
         name: name.to_owned(),
         tempo,

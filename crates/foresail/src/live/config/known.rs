@@ -72,9 +72,4 @@ impl KnownConfig {
     fn places(&self) -> impl Iterator<Item = &String> {
         self.calendars.iter().chain(&self.signals)
     }
-
-    /// Whether it names nothing.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.holidays.is_empty() && self.places().next().is_none()
-    }
 }
