@@ -27,20 +27,27 @@ pub enum Entry {
         /// What.
         command: Command,
     },
+    /// Something that was found, and bears on no decision by itself: that the load has changed, that a forecaster leads.
+    Told {
+        /// When.
+        time: Timestamp,
+        /// What.
+        text: String,
+    },
 }
 
 impl Journalled for Entry {
     fn id(&self) -> Option<u64> {
         match self {
             Self::Decided { record } | Self::Urged { record } => Some(record.id),
-            Self::Commanded { .. } => None,
+            Self::Commanded { .. } | Self::Told { .. } => None,
         }
     }
 
     fn time(&self) -> Timestamp {
         match self {
             Self::Decided { record } | Self::Urged { record } => record.time,
-            Self::Commanded { time, .. } => *time,
+            Self::Commanded { time, .. } | Self::Told { time, .. } => *time,
         }
     }
 }
@@ -113,6 +120,7 @@ pub fn replay_journal<'a>(
                 let refused = |refused| Divergence::Command { time: *time, refused };
                 controller.command(*time, command).map_err(refused)?;
             }
+            Entry::Told { .. } => {}
         }
     }
     Ok(agreed)

@@ -10,9 +10,9 @@ use foresail_core::{
     Replicas, Sample, SeededRng, Timestamp,
 };
 use foresail_server::api::{
-    Actor, AlertView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, EndpointView, ForecastView,
-    HistoryPoint, ModelView, PendingView, PlaneError, Question, ScoreView, ServedView, ServiceView, Told,
-    UtilisationView, Word, WorkerBalancerView,
+    Actor, AlertView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
+    ForecastView, HistoryPoint, InputView, LeadView, ModelView, PendingView, PlaneError, Question, ScoreView,
+    ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
 };
 use tokio::sync::watch;
 
@@ -25,6 +25,11 @@ const LIMITS: (u32, u32) = (2, 40);
 const STARTUP: usize = 4;
 /// Records kept.
 const KEPT: usize = 20_000;
+
+const SUSPECTED: &str = "the load is not what ensemble expected 1m ahead: a spike or a change, not known yet";
+const CHANGED: &str = "the load has changed for good: +38.10 against what ensemble expected 1m ahead (+3.4 standard \
+                       deviations), judged over 60 steps; all models are fitted anew, with what went before at the new \
+                       level";
 
 /// See the module.
 pub(crate) struct DemoPlane {
@@ -428,6 +433,7 @@ impl State {
                     "holt_winters promoted over seasonal_naive: error lower by 40 %, 99 % sure after 288 forecasts",
                 ),
             ],
+            drift: drift(self.now(), [told(60_000, SUSPECTED), told(33_000, CHANGED)].into()),
             alerts: self.alerts(),
             utilisation: self.utilisation(),
             balancer: Some(BalancerView {
@@ -551,5 +557,35 @@ impl ControlPlane for DemoPlane {
 
     fn is_ready(&self) -> bool {
         true
+    }
+}
+
+fn drift(now: Timestamp, told: Vec<Told>) -> DriftView {
+    let lead = |steps, phase: &str, spread_rps, suspicions| LeadView {
+        steps,
+        phase: phase.to_owned(),
+        spread_rps: Some(spread_rps),
+        suspicions,
+        changes: u64::from(suspicions > 2),
+        spikes: suspicions - u64::from(suspicions > 2),
+    };
+    let input = |name: &str, index, p_value: f64| InputView {
+        name: name.to_owned(),
+        index,
+        distance: index / 2.0,
+        p_value,
+        has_drifted: p_value < 0.001,
+    };
+    DriftView {
+        step: Duration::from_secs(60),
+        leads: vec![lead(2, "suspect", 11.2, 4)],
+        score_weight: 0.0005,
+        inputs: vec![
+            input("load", 0.31, 0.000_04),
+            input("change over 1m", 0.02, 0.6),
+            input("change over 1h", 0.05, 0.2),
+        ],
+        compared: Some(now - Duration::from_secs(7_200)),
+        told,
     }
 }

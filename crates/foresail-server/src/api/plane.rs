@@ -280,6 +280,9 @@ pub struct ServiceView {
     pub models: Vec<ModelView>,
     /// Champion/challenger history, newest first.
     pub trials: Vec<Told>,
+    /// Whether the load still is what was learned from.
+    #[serde(default)]
+    pub drift: DriftView,
     /// Alerts that hold or held lately, newest first.
     pub alerts: Vec<AlertView>,
     /// Utilisation that was predicted for actions against what came.
@@ -451,6 +454,56 @@ pub struct ModelView {
     /// Coverage of the 90 % interval over time, `(time, share)`, oldest first, at most 200.
     #[serde(default)]
     pub coverages: Vec<(Timestamp, f64)>,
+}
+
+/// Concept drift: whether the load still comes as forecast, and still is spread as it was.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DriftView {
+    /// Length of a step.
+    pub step: Duration,
+    /// Residuals of the forecasts that are watched.
+    pub leads: Vec<LeadView>,
+    /// Weight of a new score in a model's error: larger after a change, smaller while a verdict is awaited, 0 to 1.
+    pub score_weight: f64,
+    /// What models learn from, each less what it was a season before, the last window against a reference: empty before
+    /// there is enough.
+    pub inputs: Vec<InputView>,
+    /// When that was compared.
+    pub compared: Option<Timestamp>,
+    /// What was found, newest first, at most 50.
+    pub told: Vec<Told>,
+}
+
+/// Residuals of forecasts so far ahead.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeadView {
+    /// Steps ahead.
+    pub steps: u64,
+    /// `warm_up`, `calm`, or `suspect` while it is not known yet whether something is a spike or a change.
+    pub phase: String,
+    /// Their standard deviation while nothing changes, requests a second.
+    pub spread_rps: Option<f64>,
+    /// How often something was suspected.
+    pub suspicions: u64,
+    /// How many of those were changes for good.
+    pub changes: u64,
+    /// How many were spikes.
+    pub spikes: u64,
+}
+
+/// One input of the models, less what it was a season before: the last window against a reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InputView {
+    /// What it is.
+    pub name: String,
+    /// Population stability index.
+    pub index: f64,
+    /// Distance of Kolmogorov and Smirnov, 0 to 1.
+    pub distance: f64,
+    /// How likely as much is by chance, 0 to 1.
+    pub p_value: f64,
+    /// Beyond chance, all inputs together, and large enough to matter.
+    pub has_drifted: bool,
 }
 
 /// Something that happened, in a sentence.

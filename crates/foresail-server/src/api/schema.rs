@@ -169,8 +169,20 @@ shapes! {
         fitted: "time?", "When"; errors: "[(time, number)]", "Error over time"; coverages: "[(time, share)]", "Coverage over time";
     }
     Told: "Something that happened" { time: "time", "When"; text: "text", "What"; }
+    LeadView: "Residuals of forecasts so far ahead" {
+        steps: "whole", "Ahead"; phase: "text", "`warm_up`, `calm` or `suspect`"; spread_rps: "number?", "Usual standard deviation";
+        suspicions: "whole", "Raised"; changes: "whole", "Of those, for good"; spikes: "whole", "Of those, passed";
+    }
+    InputView: "One input of the models, the last window against a reference" {
+        name: "text", "What it is"; index: "number", "Population stability index"; distance: "share", "Of Kolmogorov and Smirnov";
+        p_value: "share", "By chance"; has_drifted: "bool", "Beyond chance, and enough to matter";
+    }
+    DriftView: "Whether the load still is what was learned from" {
+        step: "Duration", "Of the leads"; leads: "[LeadView]", "That are watched"; score_weight: "share", "Of a new score";
+        inputs: "[InputView]", "Empty before there is enough"; compared: "time?", "When they were"; told: "[Told]", "Newest first";
+    }
     Models: "The league and its trials" {
-        service: "text", "The service"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first";
+        service: "text", "The service"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first"; drift: "DriftView", "Of the load";
         champion_decides: "bool", "Else the baseline does";
     }
     AlertView: "An alert" {
@@ -216,7 +228,7 @@ shapes! {
         pending: "PendingView?", "Waiting for an answer"; forecast: "ForecastView?", "Of the load";
         scorecard: "ScoreView", "Since start"; hours: "[ScoreView]", "By the hour"; served: "ServedView", "Since start";
         endpoints: "[EndpointView]", "Behind the proxy"; balancer: "BalancerView?", "If it learns"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first";
-        alerts: "[AlertView]", "Newest first"; utilisation: "UtilisationView", "After actions";
+        drift: "DriftView", "Of the load"; alerts: "[AlertView]", "Newest first"; utilisation: "UtilisationView", "After actions";
         capacity: "CapacityView", "Of a replica";
         startup: "(number, number, whole)", "Median and 90th percentile, seconds, and how many were measured";
         tick_ms: "(number, number)", "The last one and the 99th percentile"; memory_bytes: "whole", "Of learned state";

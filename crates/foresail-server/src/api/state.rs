@@ -55,7 +55,7 @@ pub(super) async fn models(call: Call) -> Result<Response, Problem> {
     let view = call.view()?;
     let (models, trials) = (&view.models, &view.trials);
     Ok(json(&object!({
-        "service": view.service, "models": models, "trials": trials, "champion_decides": view.champion_decides,
+        "service": view.service, "models": models, "trials": trials, "drift": view.drift, "champion_decides": view.champion_decides,
     })))
 }
 

@@ -1,8 +1,9 @@
-// The league of models: who leads, how well each does, and how that changed; and whether what was done turned out as predicted.
+// The league of models: who leads, how well each does, and how that changed; whether the load still is what they learned from;
+// and whether what was done turned out as predicted.
 
 import { card, chip, figure, h, put, say, table } from "./dom.js";
 import { draw } from "./charts.js";
-import { clock, ms, number, percent, plural, points, span } from "./format.js";
+import { clock, ms, number, percent, plural, points, seconds, span } from "./format.js";
 
 export function mount(root, context) {
   let view = context.view;
@@ -12,8 +13,14 @@ export function mount(root, context) {
   const after = figure("Predicted against actual", "when the replicas of an action were due, UTC", () => outcomeTable());
   const verdict = h("p");
   const trials = h("div");
+  const leads = h("div");
+  const inputs = h("div");
+  const found = h("div");
   const capacity = h("div");
   root.replaceChildren(card("Leaderboard", board), h("section", { class: "card", "aria-label": "Error and coverage" }, error.node, coverage.node),
+    card("Drift",
+      h("p", { class: "quiet-text" }, "Whether the load still comes as the ensemble forecast it, and still is spread as it was. After a change for good all models are fitted anew, with what went before at the new level; after a spike, without it."),
+      leads, inputs, found),
     card("Utilisation after actions",
       h("p", { class: "quiet-text" }, "Load at arrival over what the ready replicas can do, as it was predicted when replicas were ordered and as it came."),
       verdict, after.node),
@@ -65,6 +72,27 @@ export function mount(root, context) {
     return table("Utilisation after actions, newest first", [["decision"], ["due"], ["predicted", "n"], ["actual", "n"], ["error, points", "n"]], rows);
   }
 
+  const list = (told, none) => told.length
+    ? h("ol", { class: "told" }, told.map((t) => h("li", {}, h("time", { datetime: t.time }, clock(t.time, view.time)), h("span", {}, t.text))))
+    : h("p", { class: "quiet-text" }, none);
+
+  function drift() {
+    const d = view.drift;
+    const phases = { warm_up: ["Warming up", undefined], calm: ["Calm", "good"], suspect: ["Suspect", "warn"] };
+    put(leads, JSON.stringify([d.leads, d.score_weight]), () => h("div", {},
+      table("Residuals of the ensemble’s forecasts",
+        [["ahead"], ["state"], ["usual spread, rps", "n"], ["suspicions", "n"], ["changes", "n"], ["spikes", "n"]],
+        d.leads.map((l) => [span(l.steps * seconds(d.step)), chip(...phases[l.phase]), l.spread_rps === null ? "–" : number(l.spread_rps, 1),
+          number(l.suspicions), number(l.changes), number(l.spikes)]), "No forecast has come due yet."),
+      h("p", {}, `A new score counts for ${percent(d.score_weight, 1)} of a model’s error.`)));
+    put(inputs, JSON.stringify([d.inputs, d.compared]), () => table(
+      d.compared ? `Inputs, each less what it was a season before, until ${clock(d.compared, view.time)} against the reference` : "Inputs",
+      [["input"], ["stability index", "n"], ["largest distance", "n"], ["by chance", "n"], ["verdict"]],
+      d.inputs.map((i) => [i.name, number(i.index, 2), number(i.distance, 2), i.p_value < 0.001 ? "< 0.001" : number(i.p_value, 3),
+        i.has_drifted ? chip("Drifted", "warn") : chip("As before", "good")]), "Inputs are compared with those of a season before, once there are enough."));
+    put(found, JSON.stringify(d.told), () => list(d.told, "Nothing has been found."));
+  }
+
   const update = (newer) => {
     // Drawing takes its time, so it is done where something has come.
     const fresh = view === newer || view.utilisation.compared !== newer.utilisation.compared;
@@ -81,9 +109,8 @@ export function mount(root, context) {
           return row;
         }), "No model has been fitted yet.");
     });
-    put(trials, JSON.stringify(view.trials), () => view.trials.length
-      ? h("ol", { class: "told" }, view.trials.map((t) => h("li", {}, h("time", { datetime: t.time }, clock(t.time, view.time)), h("span", {}, t.text))))
-      : h("p", { class: "quiet-text" }, "No challenger has been tried yet."));
+    drift();
+    put(trials, JSON.stringify(view.trials), () => list(view.trials, "No challenger has been tried yet."));
     const c = view.capacity;
     put(capacity, JSON.stringify([c, view.memory_bytes, view.scorecard.learner_cpu_s]), () => h("dl", { class: "facts" },
       [["Decides", view.champion_decides ? view.policy : `${view.baseline}, until ${view.policy} has earned its place again`],

@@ -41,7 +41,7 @@ impl Explain {
             let found = find_entry::<Entry>(&self.journal, self.id)?;
             return Ok(found.and_then(|entry| match entry {
                 Entry::Decided { record } | Entry::Urged { record } => Some(record),
-                Entry::Commanded { .. } => None,
+                Entry::Commanded { .. } | Entry::Told { .. } => None,
             }));
         }
         find(&self.journal, self.id)
@@ -50,7 +50,9 @@ impl Explain {
     fn count(&self) -> Result<usize, foresail_store::Error> {
         if self.is_live()? {
             let entries = JournalReader::<Entry>::of_entries(&self.journal)?;
-            return Ok(entries.filter(|e| !matches!(e, Ok(Entry::Commanded { .. }))).count());
+            let is_decision =
+                |entry: &Result<Entry, _>| !matches!(entry, Ok(Entry::Commanded { .. } | Entry::Told { .. }));
+            return Ok(entries.filter(is_decision).count());
         }
         Ok(JournalReader::open(&self.journal)?.count())
     }

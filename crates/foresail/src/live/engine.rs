@@ -131,6 +131,8 @@ pub(crate) struct Engine {
     words: mpsc::Receiver<Said>,
     journal: Journal<Entry>,
     league: League,
+    /// What the league has told that is journalled.
+    told: u64,
     learner: CapacityLearner,
     pulse: Pulse,
     before: Option<(ProxyStats, Stopwatch)>,
@@ -187,6 +189,7 @@ impl Engine {
             words,
             journal,
             league,
+            told: 0,
             learner,
             pulse: Pulse::over(REACH),
             before: None,
@@ -243,6 +246,7 @@ impl Engine {
         self.make_up_for(window.as_ref());
         self.carry_out(&ticked).await;
         self.forecast(&observation, window.as_ref());
+        self.write_news();
         self.show(now, &window.unwrap_or_default(), &ticked, watch);
     }
 
@@ -432,6 +436,16 @@ impl Engine {
                 Ok(_) => self.write(&Entry::Commanded { time: now, command }),
                 Err(refused) => tracing::warn!("{}: the calendars' events: {refused}", self.options.name),
             }
+        }
+    }
+
+    /// Journals what the league has told since the last tick.
+    fn write_news(&mut self) {
+        let standing = self.league.standing();
+        let fresh = standing.told.saturating_sub(self.told) as usize;
+        self.told = standing.told;
+        for told in standing.news.iter().skip(standing.news.len().saturating_sub(fresh)) {
+            self.write(&Entry::Told { time: told.time, text: told.text.clone() });
         }
     }
 

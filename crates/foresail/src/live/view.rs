@@ -10,7 +10,7 @@ use foresail_scale::CapacityLearner;
 use foresail_scale::controller::{Comparison, Seat, Ticked};
 use foresail_scale::discrepancy::ActionAccuracy;
 use foresail_server::api::plane::{
-    AlertView, BalancerView, CapacityView, EndpointView, PendingView, ScoreView, ServedView, ServiceView,
+    AlertView, BalancerView, CapacityView, DriftView, EndpointView, PendingView, ScoreView, ServedView, ServiceView,
     UtilisationView, WorkerBalancerView,
 };
 
@@ -68,6 +68,7 @@ pub(super) fn empty(options: &EngineOptions) -> ServiceView {
         balancer: None,
         models: Vec::new(),
         trials: Vec::new(),
+        drift: DriftView::default(),
         alerts: Vec::new(),
         utilisation: UtilisationView::default(),
         capacity: CapacityView {
@@ -120,6 +121,7 @@ pub(super) fn view(sight: Sight<'_>) -> ServiceView {
     view.forecast.clone_from(&sight.standing.forecast);
     view.models.clone_from(&sight.standing.models);
     view.trials.clone_from(&sight.standing.trials);
+    view.drift.clone_from(&sight.standing.drift);
     if let Some(controller) = options.brain.controller() {
         let cpu_s = sight.cpu_s + sight.standing.cpu_s;
         let card = controller.scorecard();
