@@ -66,6 +66,7 @@ impl Gift {
                 } else {
                     run(set, &|| build(name, &options), self.seed, &|count| bar.inc(count as u64))?
                 };
+                let predictions = predictions.into_iter().map(Some).collect();
                 Ok(Some(Measured { predictions, cpu_s: watch.seconds(), fallbacks: 0 }))
             };
             let sets = sets.iter().map(measure).collect::<anyhow::Result<_>>()?;
@@ -91,10 +92,11 @@ fn human(table: &Table) -> String {
     let series: usize = table.sets.iter().map(|set| set.series).sum();
     let windows: usize = table.sets.iter().map(|set| set.series * set.windows).sum();
     format!(
-        "gift5: {} sets, {series} series, {windows} windows; errors over those of the {}, joined by geometric means, with 95 % intervals\n\n{}\n{}\n{}\n{}\n{}",
+        "gift5: {} sets, {series} series, {windows} windows; errors over those of the {}, joined by geometric means, with 95 % intervals\n\n{}\n{}{}\n{}\n{}\n{}",
         table.sets.len(),
         table.baseline,
         overall(table),
+        beside(table),
         by_set(table, "MASE of", |cell| (cell.figures.mase, 3), |set| (set.baseline.mase, 3), |row| row.0),
         by_set(table, "WQL of", |cell| (cell.figures.wql, 4), |set| (set.baseline.wql, 4), |row| row.1),
         by_set(
@@ -130,6 +132,31 @@ fn overall(table: &Table) -> String {
         ]);
     }
     lines.render()
+}
+
+/// The first model's errors over those of each other, on the windows that both forecast.
+fn beside(table: &Table) -> String {
+    let Some((first, others)) = table.models.split_first().filter(|(_, others)| !others.is_empty()) else {
+        return String::new();
+    };
+    let over = format!("{} over", first.model);
+    let mut lines =
+        TextTable::new([over.as_str(), "library", "windows", "MASE", "95 %", "WQL", "95 %"]).text_columns(2);
+    for line in others {
+        let Some(ratio) = &line.first_over_it else { continue };
+        let range = |interval: &Interval| format!("{:.3} – {:.3}", interval.low, interval.high);
+        let windows: usize = line.sets.iter().flatten().map(|cell| cell.windows).sum();
+        lines.row([
+            line.model.clone(),
+            line.library.clone().unwrap_or_else(|| "foresail".to_owned()),
+            windows.to_string(),
+            format!("{:.3}", ratio.mase.value),
+            range(&ratio.mase),
+            format!("{:.3}", ratio.wql.value),
+            range(&ratio.wql),
+        ]);
+    }
+    lines.render() + "\n"
 }
 
 /// A table with a column a set: the baseline, the models, and what was published.

@@ -107,7 +107,7 @@ impl Speed {
             cpu_ms,
             peer: theirs.to_owned(),
             library: peer.map(|peer| peer.library.clone()),
-            peer_mase: found.and_then(|found| pooled(&score(set, &found.quantiles)).mase),
+            peer_mase: found.and_then(|found| pooled(&score(set, &found.all()?)).mase),
             peer_cpu_ms,
             faster: peer_cpu_ms.map(|theirs| theirs / cpu_ms),
         })

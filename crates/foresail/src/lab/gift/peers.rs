@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use foresail_core::Frame;
-use foresail_forecast::suite::{Dataset, LEVELS, Predictions};
+use foresail_forecast::suite::{Dataset, LEVELS, Predictions, Quantiles};
 use serde::{Deserialize, Serialize};
 
 use crate::output::write_file;
@@ -75,8 +75,15 @@ pub(crate) struct PeerSet {
     pub(crate) cpu_s: f64,
     /// Windows on which it gave way to the seasonal naive forecast.
     pub(crate) fallbacks: usize,
-    /// Quantiles by window (series by series, the oldest first), then step.
-    pub(crate) quantiles: Predictions,
+    /// Quantiles by window (series by series, the oldest first), then step; none for a window that was left out.
+    pub(crate) quantiles: Vec<Option<Vec<Quantiles>>>,
+}
+
+impl PeerSet {
+    /// The forecasts of all windows; none if one was left out.
+    pub(crate) fn all(&self) -> Option<Predictions> {
+        self.quantiles.iter().cloned().collect()
+    }
 }
 
 impl Peer {
@@ -111,12 +118,12 @@ impl Peer {
                 path.display(),
                 found.quantiles.len()
             );
-            let wrong = |steps: &Vec<_>| steps.len() != set.horizon();
-            if let Some(window) = found.quantiles.iter().position(wrong) {
-                anyhow::bail!(
-                    "{}: field sets.{name}.quantiles[{window}] holds {} steps; expected {}",
+            for (window, steps) in found.quantiles.iter().enumerate() {
+                let steps = steps.as_ref().map_or(set.horizon(), Vec::len);
+                anyhow::ensure!(
+                    steps == set.horizon(),
+                    "{}: field sets.{name}.quantiles[{window}] holds {steps} steps; expected {}",
                     path.display(),
-                    found.quantiles[window].len(),
                     set.horizon()
                 );
             }
@@ -148,7 +155,7 @@ mod tests {
         Dataset::new("a/H", vec![("s".into(), frame)], 2, 3).expect("a set")
     }
 
-    fn document(model: &str, quantiles: &Predictions) -> String {
+    fn document(model: &str, quantiles: &[Option<Vec<Quantiles>>]) -> String {
         let sets = serde_json::json!({ "a/H": { "cpu_s": 1.5, "fallbacks": 0, "quantiles": quantiles } });
         serde_json::json!({ "model": model, "library": "none 1", "note": "", "sets": sets }).to_string()
     }
@@ -162,14 +169,15 @@ mod tests {
         let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!((found["windows"].as_u64(), found["series"][0]["values"][39].as_f64()), (Some(2), Some(39.0)));
 
-        let naive = textbook_naive(&set);
+        let mut naive: Vec<_> = textbook_naive(&set).into_iter().map(Some).collect();
+        naive[1] = None;
         let path = folder.path().join("naive.json");
         std::fs::write(&path, document("naive", &naive)).expect("written");
         let peers = Peer::read_all(&[folder.path().to_owned()], std::slice::from_ref(&set)).expect("a peer");
         assert_eq!(peers.len(), 1);
         assert_eq!(peers[0].sets["a/H"].quantiles, naive);
 
-        std::fs::write(&path, document("naive", &naive[1..].to_vec())).expect("written");
+        std::fs::write(&path, document("naive", &naive[1..])).expect("written");
         let said = Peer::read_all(&[path], std::slice::from_ref(&set)).expect_err("a window is missing").to_string();
         assert!(said.ends_with("naive.json: field sets.a/H.quantiles holds 1 windows; expected 2"), "{said}");
     }

@@ -1,7 +1,8 @@
 //! Models beside each other on the sets of the suite.
 
 use foresail_forecast::suite::{
-    Dataset, Interval, Pooled, Predictions, WindowScore, Worst, pooled, relative, score, textbook_naive, worst_window,
+    Dataset, Interval, LEVELS, Pooled, Quantiles, WindowScore, Worst, pooled, relative, score, textbook_naive,
+    worst_window,
 };
 use serde::Serialize;
 
@@ -19,8 +20,8 @@ pub(crate) struct Entry {
 
 /// Forecasts of a set, and what they cost.
 pub(crate) struct Measured {
-    /// The forecasts.
-    pub(crate) predictions: Predictions,
+    /// The forecasts, in the order of the windows; none for a window that was left out.
+    pub(crate) predictions: Vec<Option<Vec<Quantiles>>>,
     /// CPU time of the process for all of them.
     pub(crate) cpu_s: f64,
     /// Windows on which a peer gave way to the seasonal naive forecast.
@@ -61,14 +62,25 @@ pub(crate) struct Line {
     pub(crate) relative_mase: Option<Interval>,
     /// The same of the weighted quantile losses.
     pub(crate) relative_wql: Option<Interval>,
+    /// The first model's errors over this one's, on the windows that both forecast.
+    pub(crate) first_over_it: Option<Ratio>,
     pub(crate) cpu_s: f64,
     pub(crate) sets: Vec<Option<Cell>>,
+}
+
+/// One model's errors over another's: geometric means over the sets.
+#[derive(Serialize)]
+pub(crate) struct Ratio {
+    pub(crate) mase: Interval,
+    pub(crate) wql: Interval,
 }
 
 /// A model on a set.
 #[derive(Serialize)]
 pub(crate) struct Cell {
     pub(crate) set: String,
+    /// That it forecast.
+    pub(crate) windows: usize,
     #[serde(flatten)]
     pub(crate) figures: Pooled,
     pub(crate) worst_window: Option<Worst>,
@@ -79,44 +91,74 @@ pub(crate) struct Cell {
 impl Table {
     /// Scores `entries` on `sets`.
     pub(crate) fn new(sets: &[Dataset], entries: &[Entry]) -> Self {
-        let baselines: Vec<Vec<WindowScore>> = sets.iter().map(|set| score(set, &textbook_naive(set))).collect();
-        let set_line = |(set, scores): (&Dataset, &Vec<WindowScore>)| SetLine {
+        let naive = |set| Some(score(set, &textbook_naive(set)).into_iter().map(Some).collect());
+        let baselines: Vec<Scores> = sets.iter().map(naive).collect();
+        let set_line = |(set, scores): (&Dataset, &Scores)| SetLine {
             set: set.name().to_owned(),
             series: set.series().len(),
             windows: set.windows(),
             horizon: set.horizon(),
             season: set.season(),
-            baseline: pooled(scores),
+            baseline: pooled(scores.iter().flatten().flatten()),
         };
         Self {
             suite: "gift5",
             baseline: "seasonal naive with normal intervals",
             sets: sets.iter().zip(&baselines).map(set_line).collect(),
-            models: entries.iter().map(|entry| Line::new(sets, &baselines, entry)).collect(),
+            models: {
+                let scores: Vec<Vec<Scores>> = entries.iter().map(|entry| scores_of(sets, entry)).collect();
+                let first = scores.first().map(Vec::as_slice).unwrap_or_default();
+                entries.iter().zip(&scores).map(|(entry, own)| Line::new(sets, &baselines, first, entry, own)).collect()
+            },
         }
     }
 }
 
+/// Of each window of a set, the score of a model; none if it left that out. None if it left the set out.
+type Scores = Option<Vec<Option<WindowScore>>>;
+
+fn scores_of(sets: &[Dataset], entry: &Entry) -> Vec<Scores> {
+    let of_set = |(set, measured): (&Dataset, &Option<Measured>)| {
+        let predictions = &measured.as_ref()?.predictions;
+        // A window that was left out is scored as nothing, and that score thrown away.
+        let nothing = vec![[0.0; LEVELS.len()]; set.horizon()];
+        let filled = predictions.iter().map(|steps| steps.clone().unwrap_or_else(|| nothing.clone())).collect();
+        let scores = score(set, &filled);
+        Some(scores.into_iter().zip(predictions).map(|(score, steps)| steps.is_some().then_some(score)).collect())
+    };
+    sets.iter().zip(&entry.sets).map(of_set).collect()
+}
+
+/// The scores of two models on the windows of a set that both forecast.
+fn both(own: &[Option<WindowScore>], other: &[Option<WindowScore>]) -> (Vec<WindowScore>, Vec<WindowScore>) {
+    own.iter().zip(other).filter_map(|(a, b)| Some((a.clone()?, b.clone()?))).unzip()
+}
+
+/// Errors over errors, joined over all sets; none unless both ran on every set.
+fn ratio(sets: &[Dataset], own: &[Scores], other: &[Scores]) -> Option<Ratio> {
+    let pairs: Vec<_> =
+        own.iter().zip(other).map(|(own, other)| Some(both(own.as_ref()?, other.as_ref()?))).collect::<Option<_>>()?;
+    let compared: Vec<_> = sets.iter().zip(&pairs).map(|(set, (a, b))| (set, a.as_slice(), b.as_slice())).collect();
+    let mase = relative(&compared, |figures| figures.mase)?;
+    Some(Ratio { mase, wql: relative(&compared, |figures| figures.wql)? })
+}
+
 impl Line {
-    fn new(sets: &[Dataset], baselines: &[Vec<WindowScore>], entry: &Entry) -> Self {
-        let scores: Vec<Option<Vec<WindowScore>>> = sets
-            .iter()
-            .zip(&entry.sets)
-            .map(|(set, measured)| measured.as_ref().map(|measured| score(set, &measured.predictions)))
-            .collect();
-        let of_sets = sets.iter().zip(&scores).zip(baselines);
-        let compared: Option<Vec<_>> =
-            of_sets.map(|((set, own), base)| Some((set, own.as_deref()?, base.as_slice()))).collect();
+    fn new(sets: &[Dataset], baselines: &[Scores], first: &[Scores], entry: &Entry, own: &[Scores]) -> Self {
+        let over_naive = ratio(sets, own, baselines);
+        let cells = (0..sets.len()).map(|i| {
+            let (own, base) = both(own[i].as_ref()?, baselines[i].as_ref()?);
+            Some(cell(&sets[i], &own, &base, entry.sets[i].as_ref()?))
+        });
         Self {
             model: entry.model.clone(),
             library: entry.library.clone(),
             note: entry.note.clone(),
-            relative_mase: compared.as_ref().and_then(|sets| relative(sets, |figures| figures.mase)),
-            relative_wql: compared.as_ref().and_then(|sets| relative(sets, |figures| figures.wql)),
+            relative_mase: over_naive.as_ref().map(|ratio| ratio.mase),
+            relative_wql: over_naive.as_ref().map(|ratio| ratio.wql),
+            first_over_it: ratio(sets, first, own),
             cpu_s: entry.sets.iter().flatten().map(|measured| measured.cpu_s).sum(),
-            sets: (0..sets.len())
-                .map(|i| Some(cell(&sets[i], scores[i].as_deref()?, &baselines[i], entry.sets[i].as_ref()?)))
-                .collect(),
+            sets: cells.collect(),
         }
     }
 
@@ -130,6 +172,7 @@ impl Line {
 fn cell(set: &Dataset, own: &[WindowScore], base: &[WindowScore], measured: &Measured) -> Cell {
     Cell {
         set: set.name().to_owned(),
+        windows: own.len(),
         figures: pooled(own),
         worst_window: worst_window(set, own, base),
         cpu_s: measured.cpu_s,
