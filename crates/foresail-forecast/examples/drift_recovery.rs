@@ -1,5 +1,6 @@
 //! How fast forecasts recover from a permanent change: models refitted daily on a fixed window, and the same models under the
-//! two-stage drift detector, which refits on what came after the change and lets the window grow again.
+//! two-stage drift detector, which has them fitted anew without what was of another shape, or with it at the new level; after
+//! a spike, without the spike.
 //!
 //! Hourly load with a day's shape and autocorrelated noise; after six weeks the level falls to 60 % and the peak moves by six
 //! hours, for good. Errors are of the next 12 hours, each hour; recovered means below 1.25 times the error before the change,
@@ -15,7 +16,7 @@ use std::time::Duration;
 use foresail_core::{Frame, Known, SeededRng, Timestamp};
 use foresail_forecast::registry::{ModelOptions, build, restore};
 use foresail_forecast::{Fitted, Forecaster};
-use foresail_learn::drift::{AdaptiveRate, DriftDetector, DriftEvent, DriftOptions, RateOptions};
+use foresail_learn::drift::{DriftDetector, DriftEvent, DriftOptions, keeps_shape};
 
 const SEEDS: u64 = 12;
 const DAY: usize = 24;
@@ -25,7 +26,9 @@ const START: usize = WINDOW;
 const CHANGE: usize = 42 * DAY;
 const LENGTH: usize = 84 * DAY;
 const HORIZON: usize = 12;
-const MODELS: [&str; 6] = ["seasonal_naive", "pattern", "level_shape", "holt_winters", "ridge", "theta"];
+/// Steps that are so many standard deviations off are in doubt.
+const OFF: f64 = 4.0;
+const MODELS: [&str; 7] = ["ensemble", "seasonal_naive", "pattern", "level_shape", "holt_winters", "ridge", "theta"];
 
 /// What befalls the load.
 #[derive(Clone, Copy, PartialEq)]
@@ -141,38 +144,69 @@ fn fixed(model: &dyn Forecaster, frame: &Frame) -> Vec<f64> {
         .collect()
 }
 
+/// As the running league does it: what serves goes on learning, a copy that sees nothing of what is in doubt judges. After a
+/// change for good, models are fitted on what came since, and on what went before at the new level; after a spike, without it.
 fn watched(model: &dyn Forecaster, frame: &Frame) -> Vec<f64> {
     let mut detector = DriftDetector::new(DriftOptions::default()).expect("defaults are within range");
-    let base = 1.0 / WINDOW as f64;
-    let mut rate = AdaptiveRate::new(RateOptions { base, ..RateOptions::default() }).expect("a rate");
-    // What serves goes on learning; what is judged by does not learn while something is suspected, and is what is gone back
-    // to after a spike.
-    let mut serving = fit(model, frame, START - WINDOW, START).expect("four weeks are enough");
+    let mut known: Vec<Option<f64>> = frame.target().iter().copied().map(Some).collect();
+    // Rows before this one are of another shape.
+    let mut forgotten = 0;
+    let fit = |known: &[Option<f64>], forgotten: usize, to: usize| {
+        let from = to.saturating_sub(WINDOW).max(forgotten);
+        let values = known[from..to].iter().copied();
+        let window = Frame::univariate(frame.time(from), Duration::from_secs(3_600), "load", values).ok()?;
+        model.fit(&window, &Known::none(), &mut SeededRng::seed_from_u64(1)).ok()
+    };
+    let mut serving = fit(&known, forgotten, START).expect("four weeks are enough");
     let mut judged = copy(&*serving);
+    let mut doubted: Vec<(usize, f64)> = Vec::new();
     (START..LENGTH - HORIZON)
         .map(|row| {
             let error = error(&*serving, frame, row);
             let expected = judged.predict(1, &Known::none()).mean[0];
-            let event = detector.push(Some(frame.target()[row] - expected));
-            rate.step(event);
+            let residual = frame.target()[row] - expected;
+            let calm = detector.clone();
+            let off = OFF * calm.usual().map_or(f64::INFINITY, |(spread, _)| spread);
+            let event = detector.push(Some(residual));
             let seen = frame.row(row);
             serving.update(&seen);
-            let mut blank = seen.clone();
-            blank.values = vec![None];
-            judged.update(if detector.is_suspect() { &blank } else { &seen });
-            let changed = matches!(event, Some(DriftEvent::Permanent { .. } | DriftEvent::Spread { .. }));
-            if matches!(event, Some(DriftEvent::Spike { .. })) {
-                serving = copy(&*judged);
+            let in_doubt = detector.is_suspect() || event.is_some() || residual.abs() >= off;
+            let mut shown = seen.clone();
+            if in_doubt {
+                doubted.push((row, residual));
+                shown.values = vec![None];
             }
-            if changed || ((row + 1) % DAY == 0 && !detector.is_suspect()) {
-                let from = (row + 1).saturating_sub(rate.window().clamp(2 * DAY, WINDOW));
-                if let Some(fresh) = fit(model, frame, from, row + 1) {
-                    serving = fresh;
-                    judged = copy(&*serving);
+            judged.update(&shown);
+            let mut is_due = (row + 1) % DAY == 0 && !in_doubt;
+            match event {
+                Some(DriftEvent::Permanent { .. } | DriftEvent::Spread { .. }) => {
+                    let since = doubted.first().map_or(row, |d| d.0);
+                    if !keeps_shape(&known[..since], &known[since..=row], DAY) {
+                        forgotten = since;
+                    } else if let Some(DriftEvent::Permanent { shift, .. }) = event {
+                        let after = frame.target()[since..=row].iter().sum::<f64>() / (row + 1 - since) as f64;
+                        let ratio = (after / (after - shift)).clamp(0.1, 10.0);
+                        known[..since].iter_mut().flatten().for_each(|load| *load *= ratio);
+                    }
+                    is_due = true;
                 }
+                Some(DriftEvent::Spike { .. }) => {
+                    for (at, _) in doubted.iter().filter(|d| d.1.abs() >= off) {
+                        known[*at] = None;
+                    }
+                    is_due = true;
+                }
+                _ => {}
             }
-            if changed {
-                detector.model_refitted();
+            if !in_doubt || event.is_some_and(|e| e != DriftEvent::Suspected) {
+                doubted.clear();
+            }
+            if is_due && let Some(fresh) = fit(&known, forgotten, row + 1) {
+                serving = fresh;
+                judged = copy(&*serving);
+                if event.is_some() {
+                    detector.model_refitted();
+                }
             }
             error
         })

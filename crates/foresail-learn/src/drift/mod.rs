@@ -30,6 +30,7 @@ mod options;
 mod performance;
 mod psi;
 mod rate;
+mod shape;
 mod suspicion;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ pub use options::DriftOptions;
 pub use performance::{PerformanceDrift, PerformanceEvent, Standing};
 pub use psi::{QuantileBins, population_stability_index};
 pub use rate::{AdaptiveRate, RateOptions};
+pub use shape::keeps_shape;
 
 /// The middle value; the mean of the two middle ones of an even number; 0 of none. Reorders `values`.
 fn median(values: &mut [f64]) -> f64 {
