@@ -401,7 +401,7 @@ impl State {
             (time, regime(time), side + 0.3 * a.normal(), 0.4 * a.normal())
         });
         let of = |name: &str, share, usual| KindView { name: name.to_owned(), share, usual: Some(usual) };
-        let present = regime(now);
+        let (present, since) = (regime(now), now.floor_to(Duration::from_secs(7_200)));
         let alike = |hours: u32, distance: f64| AlikeView {
             time: now - Duration::from_secs(3_600) * hours,
             regime: present,
@@ -412,13 +412,13 @@ impl State {
             rate_after_rps: Some(241.0),
             busy_after: Some(19.4),
         };
-        let text = "the kind of work is 1, it was 0: GET /report/* 41 % of the requests, was 6 %; median latency 61.0 ms, \
-                    was 24.0 ms";
+        let what = "GET /report/* 41 % of the requests, was 6 %; median latency 61.0 ms, was 24.0 ms";
+        let text = format!("the kind of work is {present}, it was {}: {what}", 1 - present);
         FingerprintView {
             time: now - interval,
             interval,
             regime: present,
-            since: now - Duration::from_secs(2_700),
+            since,
             regimes: 2,
             remembered: 2_880,
             rate_rps: 233.0,
@@ -434,7 +434,7 @@ impl State {
             busy: 18.6,
             busy_foretold: Some(19.1),
             ahead: 10 * interval,
-            changes: vec![Told { time: now - Duration::from_secs(2_700), text: text.to_owned() }],
+            changes: vec![Told { time: since + 2 * interval, text }],
         }
     }
 
