@@ -166,7 +166,6 @@ mod tests {
     /// `cargo test --release -p foresail-proxy --lib -- --ignored --nocapture a_request_costs`
     #[test]
     #[ignore = "measures, and says so"]
-    #[expect(clippy::print_stdout, reason = "it is what the measurement is for")]
     fn what_a_request_costs() {
         let heads: Vec<Parts> = (0..200_u32)
             .map(|i| parts("GET", &format!("/shop/{}/item/{i}?page=2", char::from(b'a' + (i % 26) as u8)), 120))
