@@ -140,10 +140,10 @@ mod tests {
         let mut taken: Vec<Workload> = Vec::new();
         for i in 0..900_u64 {
             let worker = (i % 3) as usize;
-            let (method, target) = if i % 4 == 0 { ("POST", "/cart/7") } else { ("GET", "/item/42?x=1") };
+            let (method, target) = if i.is_multiple_of(4) { ("POST", "/cart/7") } else { ("GET", "/item/42?x=1") };
             let mut kind = workers[worker].kind(&parts(method, target, i));
             kind.sent_bytes = 1_000;
-            let outcome = if i % 10 == 0 { Outcome::Failed } else { Outcome::Completed };
+            let outcome = if i.is_multiple_of(10) { Outcome::Failed } else { Outcome::Completed };
             let at = Duration::from_millis(10 * i);
             workers[worker].ended(&kind, outcome, Duration::from_millis(20), at);
             workers[worker].hand_over(now + at, &places[worker]);

@@ -320,7 +320,7 @@ mod tests {
                 time: Timestamp::from_micros(10_000 * i as i64),
                 pattern: i % 4,
                 latency_ms: 20.0,
-                is_error: i % 10 == 0,
+                is_error: i.is_multiple_of(10),
                 cost: Some(2.0 * payload),
                 parameters: &[payload],
             });

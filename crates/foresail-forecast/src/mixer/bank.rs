@@ -10,7 +10,7 @@ pub(super) const MEMORIES: usize = 4;
 /// Their half-lives in days, and the least of each in rows.
 const HALF_LIVES: [(f64, f64); MEMORIES] = [(0.05, 32.0), (0.2, 128.0), (1.0, 512.0), (5.0, 2048.0)];
 /// Half-life of what is known of the memories themselves, alike.
-pub(super) const CHOICE: (f64, f64) = (1.0, 512.0);
+const CHOICE: (f64, f64) = (1.0, 512.0);
 /// A gain counts for no more than this many usual errors.
 const CLIP: f64 = 10.0;
 

@@ -175,7 +175,7 @@ mod tests {
             let mut rng = SeededRng::seed_from_u64(12);
             let (mut weights, mut error) = (Weights::new(1, 2, 1440.0), 0.0);
             for row in 0..4_000_usize {
-                if told && row > 0 && row % 25 == 0 {
+                if told && row > 0 && row.is_multiple_of(25) {
                     weights.enter(Some((row / 25 + 1) % 2), Some(row / 25 % 2));
                 }
                 let said = [rng.normal(), 0.5 + 2.0 * rng.normal()];
@@ -204,7 +204,7 @@ mod tests {
             let mut shares = [0.0; 2];
             weights.issue(&[rng.normal(), 1.0 + rng.normal()], &mut shares);
             assert!((shares[0] + shares[1] - 1.0).abs() < 1e-9);
-            if row % 13 == 0 {
+            if row.is_multiple_of(13) {
                 weights.judge(None);
                 weights.pass();
             }

@@ -102,9 +102,9 @@ fn refitting_keeps_what_was_learned_of_the_members() {
 /// A series that swings to and fro in one kind of work, and rises or falls in the other, thirty rows at a time.
 #[test]
 fn an_ensemble_told_of_regimes_forecasts_better_and_a_restored_one_alike() {
-    let swings = |row: usize| row / 30 % 2 == 0;
+    let swings = |row: usize| (row / 30).is_multiple_of(2);
     let value = |row: usize| {
-        let (from, to) = if row / 60 % 2 == 0 { (100.0, 310.0) } else { (310.0, 100.0) };
+        let (from, to) = if (row / 60).is_multiple_of(2) { (100.0, 310.0) } else { (310.0, 100.0) };
         from + if swings(row) { 10.0 * (row % 2) as f64 } else { (to - from) * (row % 30) as f64 / 30.0 }
     };
     let history = Frame::from_values((0..600).map(value));
