@@ -24,10 +24,11 @@ PAGES = {  # what stands on a page once it is complete
     "decisions": (".js-plotly-plot .main-svg", 1),
     "traffic": ("tbody tr td + td", 1),
     "models": (".js-plotly-plot .main-svg", 2),
+    "fingerprint": ("#page .tile", 5),
     "journal": (".records details", 1),
     "settings": ("#page form", 3),
 }
-HEADINGS = {"models": "Utilisation after actions", "journal": "Alerts"}  # beside them
+HEADINGS = {"models": "Utilisation after actions", "fingerprint": "Past states like this one", "journal": "Alerts"}  # beside them
 WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 390, "height": 844}
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
@@ -143,7 +144,7 @@ def all_pages(browser, url, shots):
         width = page.evaluate("document.documentElement.scrollWidth")
         check(width <= size["width"], f"api {look}: {width} pixels wide")
         context.close()
-    done("six pages and the API's: rendered light, dark and 390 pixels wide; axe-core has judged them")
+    done("seven pages and the API's: rendered light, dark and 390 pixels wide; axe-core has judged them")
 
 
 def live(page):
@@ -342,9 +343,13 @@ def recommendations(browser, url, proxy, reader, operator):
             wait_for(f"order of {wanted}", lambda: state()["replicas"]["desired"] == wanted)
         load.rate *= 1.6
         show(page, "decisions")
+    kinds = lambda: (ask(url, "/api/v1/services/web/fingerprint", operator)["fingerprint"] or {"kinds": []})["kinds"]
+    wait_for("fingerprint of requests for /", lambda: [k["name"] for k in kinds()] == ["GET /"])
+    show(page, "fingerprint")
+    expect(page.get_by_role("table", name="Kinds of requests").locator("tbody tr")).to_contain_text("GET /")
     context.close()
     load.stop()
-    done("a reader was refused; recommendations approved by mouse and by keyboard, one rejected, all audited")
+    done("a reader was refused; recommendations approved by mouse and by keyboard, one rejected, all audited; their mix shown")
 
 
 def main():

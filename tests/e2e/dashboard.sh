@@ -28,6 +28,7 @@ workers = 2
 startup = "1s"
 min = 1
 max = 16
+fingerprint = { interval = "10s" }
 guardrails = { surge_least = 1, surge_share = 0.1, surge_period = "2s" } # so that one approval leaves something to ask for
 
 [service.web.proxy]

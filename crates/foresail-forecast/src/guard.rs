@@ -182,6 +182,12 @@ impl Fitted for FittedGuarded {
         }
     }
 
+    fn set_regime(&mut self, regime: Option<usize>) {
+        if let Some(inner) = &mut self.inner {
+            inner.set_regime(regime);
+        }
+    }
+
     fn predict(&self, horizon: usize, known: &Known) -> Forecast {
         let tried = match &self.inner {
             Some(inner) => self.checked(inner.predict(horizon, known), horizon),

@@ -76,6 +76,10 @@ pub trait Fitted: Any + Send + Sync {
     /// Takes in one more row, at no more than O(season) cost.
     fn update(&mut self, row: &Row);
 
+    /// Says which kind of work the rows from the next on hold, by a number of any kind, or that it is not known. A model that
+    /// learns nothing of that goes on as it does.
+    fn set_regime(&mut self, _regime: Option<usize>) {}
+
     /// Predicts the next `horizon` steps, in the unit of the history.
     fn predict(&self, horizon: usize, known: &Known) -> Forecast;
 

@@ -11,6 +11,7 @@ use crate::record::Record;
 use crate::stream::Progress;
 use crate::watch::Watch;
 use crate::worker::Worker;
+use crate::workload::Kind;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) struct Exchange {
     pub(crate) config: Rc<ProxyConfig>,
     pub(crate) started: Instant,
     pub(crate) record: Option<Box<Record>>,
+    /// Of what kind it is, if that is observed.
+    pub(crate) kind: Option<Kind>,
     is_in_flight: bool,
     is_over: bool,
 }
@@ -37,9 +40,10 @@ impl Exchange {
         config: Rc<ProxyConfig>,
         started: Instant,
         record: Option<Box<Record>>,
+        kind: Option<Kind>,
     ) -> Self {
         worker.counters().arrivals.increment();
-        Self { worker, config, started, record, is_in_flight: false, is_over: false }
+        Self { worker, config, started, record, kind, is_in_flight: false, is_over: false }
     }
 
     /// The request has a place at an endpoint.
@@ -70,6 +74,11 @@ impl Exchange {
         }
         if matches!(outcome, Outcome::Completed | Outcome::Failed) {
             counters.latency.record(taken.as_micros() as u64);
+        }
+        if let Some(kind) = &self.kind {
+            let (observer, shared) = (&self.worker.observer, &self.worker.shared);
+            observer.ended(kind, outcome, taken, now.saturating_duration_since(shared.started));
+            observer.hand_over(now, &shared.workloads[self.worker.index]);
         }
         if let Some(mut record) = self.record.take() {
             record.end(outcome, taken);
@@ -140,8 +149,12 @@ impl Flight {
         if let Some(progress) = &self.active.progress {
             progress.handed_over();
         }
-        if let Some(record) = self.exchange.as_mut().and_then(|e| e.record.as_mut()) {
+        let Some(exchange) = &mut self.exchange else { return };
+        if let Some(record) = &mut exchange.record {
             record.sent_bytes += bytes as u64;
+        }
+        if let Some(kind) = &mut exchange.kind {
+            kind.sent_bytes += bytes as u64;
         }
     }
 

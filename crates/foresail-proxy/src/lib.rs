@@ -51,6 +51,7 @@ mod trace_context;
 mod tunnel;
 mod watch;
 mod worker;
+mod workload;
 
 /// Parsers of outside bytes, open to fuzzing.
 pub mod parse {
@@ -68,3 +69,4 @@ pub use foresail_route::{Acting, BalancerKind, BalancerReport};
 pub use histogram::Histogram;
 pub use proxy::Proxy;
 pub use stats::{EndpointState, EndpointStats, ProxyStats};
+pub use workload::{Workload, fingerprint_options};

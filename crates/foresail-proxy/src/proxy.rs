@@ -20,6 +20,7 @@ use crate::shared::{Phase, Shared};
 use crate::supervisor::{self, Certificates};
 use crate::tls::{ClientTls, ServerTls};
 use crate::worker::Worker;
+use crate::workload::{self, Workload};
 use crate::{Endpoint, EndpointStats, Error, ProxyConfig, ProxyStats, clock, listen};
 
 /// How often idle upstream connections are looked through.
@@ -178,6 +179,13 @@ impl Proxy {
     /// Requests that have arrived, as in [`ProxyStats::arrivals`]: one number a worker, for those who look often.
     pub fn arrivals(&self) -> u64 {
         self.shared.counters.iter().map(|counters| counters.arrivals.read()).sum()
+    }
+
+    /// What requests there were since it was last asked for, all workers together; none if there were none, or
+    /// [`ProxyConfig::fingerprint`] is off. Workers hand over four times a second while requests come, else once,
+    /// so what ended last may be missing.
+    pub fn take_workload(&self) -> Option<Workload> {
+        workload::take(&self.shared.workloads)
     }
 
     /// Requests in flight at the endpoint named `id`, counting those that drain; 0 if there is none.

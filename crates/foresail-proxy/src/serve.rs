@@ -104,7 +104,8 @@ fn begin(worker: &Rc<Worker>, watch: &Rc<Watch>, number: u64, request: Request<I
     let span = trace(worker, &config, &mut parts.headers);
     let is_recorded = worker.log.is_some() || span.is_some();
     let record = is_recorded.then(|| Box::new(Record::new(&parts, version, prepared.client, span)));
-    let exchange = Exchange::begin(Rc::clone(worker), Rc::clone(&config), started, record);
+    let kind = config.fingerprint.then(|| worker.observer.kind(&parts));
+    let exchange = Exchange::begin(Rc::clone(worker), Rc::clone(&config), started, record, kind);
     if config.limits.body_bytes > 0 && body.size_hint().lower() > config.limits.body_bytes {
         let flight = Flight::ours(Some(exchange), active, Outcome::Completed);
         return Begun::Answered(Box::new(ours(Refusal::BodyTooLarge.into(), &prepared.id, flight)));

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::counters::Counters;
 use crate::fleet::Fleets;
 use crate::guard::SharedGuard;
+use crate::workload::Waiting;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) doors: Vec<Door>,
     /// What their balancers last said of themselves, one per worker.
     pub(crate) balancers: Vec<ArcSwapOption<BalancerReport>>,
+    /// What they have seen of the work and nobody has taken yet, one per worker.
+    pub(crate) workloads: Vec<Waiting>,
     /// Of the guard, if there is one.
     pub(crate) guard: Option<Arc<SharedGuard>>,
     /// Requests that wait, all workers together.
@@ -68,6 +71,7 @@ impl Shared {
             counters: (0..workers).map(|_| Counters::new()).collect(),
             doors: (0..workers).map(|_| Door::default()).collect(),
             balancers: (0..workers).map(|_| ArcSwapOption::empty()).collect(),
+            workloads: (0..workers).map(|_| Waiting::empty()).collect(),
             queued: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             spans_exported: AtomicU64::new(0),

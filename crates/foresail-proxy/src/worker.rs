@@ -23,6 +23,7 @@ use crate::queue::WaitQueue;
 use crate::record::Record;
 use crate::shared::{Phase, Shared};
 use crate::watch::Watch;
+use crate::workload::Observer;
 use crate::{ProxyConfig, clock};
 
 pub(crate) struct Worker {
@@ -37,6 +38,7 @@ pub(crate) struct Worker {
     pub(crate) balancer: RefCell<Box<dyn Balancer>>,
     pub(crate) budget: RefCell<RetryBudget>,
     pub(crate) sentry: Option<Sentry>,
+    pub(crate) observer: Observer,
     pub(crate) queue: WaitQueue,
     connections: RefCell<BTreeMap<u64, Rc<Watch>>>,
     next_connection: Cell<u64>,
@@ -75,6 +77,7 @@ impl Worker {
             balancer: RefCell::new(config.balancer.supervised(index as u64)),
             budget: RefCell::new(RetryBudget::new(config.retry.budget, 0)),
             sentry,
+            observer: Observer::new(clock::now()),
             config_generation: Cell::new(shared.config_generation()),
             config: RefCell::new(config),
             fleet: RefCell::new(Rc::new(LocalFleet { generation: 0, endpoints: Vec::new() })),
@@ -230,9 +233,10 @@ impl Worker {
         self.connections.borrow().values().for_each(|watch| watch.kill());
     }
 
-    /// Closes upstream connections that have been idle too long or belong to nobody any more, and tells what the guard has
-    /// seen since it last said so.
+    /// Closes upstream connections that have been idle too long or belong to nobody any more, and tells what the guard and
+    /// the observer have seen since they last said so.
     pub(crate) fn sweep(&self, now: Instant) {
+        self.observer.hand_over(now, &self.shared.workloads[self.index]);
         if let Some(sentry) = &self.sentry {
             sentry.report(now);
         }

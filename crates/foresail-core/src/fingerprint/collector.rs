@@ -146,6 +146,31 @@ impl Collector {
         self.requests
     }
 
+    /// Hands over what has been seen so far, to be joined to what others have seen, and goes on.
+    pub fn take(&mut self) -> Self {
+        let taken = self.clone();
+        self.clear();
+        self.last = taken.last;
+        taken
+    }
+
+    /// The patterns that came most often, at most `most` of them, with their shares of the requests; those first that came most
+    /// often.
+    pub fn top(&self, most: usize) -> Vec<(u64, f64)> {
+        let total = self.requests.max(1) as f64;
+        self.patterns.top().iter().take(most).map(|hitter| (hitter.key, hitter.count as f64 / total)).collect()
+    }
+
+    /// Share of the requests that failed; 0 of none.
+    pub fn error_share(&self) -> f64 {
+        self.errors as f64 / self.requests.max(1) as f64
+    }
+
+    /// Median latency, milliseconds.
+    pub fn median_ms(&self) -> Option<f64> {
+        self.latencies.quantile(0.5)
+    }
+
     /// Ends the interval, which was `span` long: its features in the order of [`feature_names`](super::feature_names), `None`
     /// where there was nothing to tell them from. `metrics` are the application's own, in the order of
     /// [`FingerprintOptions::metrics`]. Begins the next.
@@ -281,6 +306,35 @@ mod tests {
             assert!(a.zip(*b).is_none_or(|(a, b)| (a - b).abs() < 0.02), "{name}: {a:?} {b:?}");
         }
         assert!(one.merge(&Collector::new(&FingerprintOptions::default())).is_err());
+    }
+
+    #[test]
+    fn what_is_taken_in_parts_is_as_taken_whole() {
+        let (mut parts, mut whole) = (Collector::new(&options()), Collector::new(&options()));
+        fill(&mut whole, 0..200);
+        let mut sum = Collector::new(&options());
+        let mut rng = SeededRng::seed_from_u64(0);
+        for i in 0..200_u64 {
+            let payload = 100.0 * rng.exponential();
+            parts.record(&Request {
+                time: Timestamp::from_micros(10_000 * i as i64),
+                pattern: i % 4,
+                latency_ms: 20.0,
+                is_error: i.is_multiple_of(10),
+                cost: Some(2.0 * payload),
+                parameters: &[payload],
+            });
+            if i % 50 == 49 {
+                sum.merge(&parts.take()).unwrap();
+            }
+        }
+        assert_eq!((sum.requests(), sum.top(2)), (200, vec![(0, 0.25), (1, 0.25)]));
+        assert_eq!((sum.error_share(), sum.median_ms()), (whole.error_share(), whole.median_ms()));
+        // The gaps between the parts are there too, and sums that were added up in parts differ in their last digits.
+        let span = Duration::from_secs(2);
+        for (a, b) in sum.close(span, &[], &options()).iter().zip(whole.close(span, &[], &options())) {
+            assert!(a.zip(b).is_none_or(|(a, b)| (a - b).abs() < 1e-9), "{a:?} {b:?}");
+        }
     }
 
     #[test]

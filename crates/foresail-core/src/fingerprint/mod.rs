@@ -37,7 +37,7 @@ pub use collector::{Collector, Request};
 pub use features::{CLASSES as MIX_CLASSES, FingerprintOptions, feature_names};
 pub use fingerprinter::{Fingerprint, Fingerprinter};
 pub use memory::{Followed, Neighbour, StateMemory, StoredState, Wanted};
-pub use pattern::path_pattern;
+pub use pattern::{path_pattern, pattern_name};
 pub use pca::OnlinePca;
 pub use regimes::{RegimeChange, RegimeTracker};
 pub use stored::{stored_row, stored_schema};

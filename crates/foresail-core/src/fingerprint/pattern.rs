@@ -24,9 +24,46 @@ pub fn path_pattern(method: &str, target: &str) -> u64 {
     if is_any { take(hash, b'*') } else { segment }
 }
 
+/// Longest name of a pattern, bytes.
+const LONGEST: usize = 80;
+
+/// What people call the pattern that [`path_pattern`] keys: method and path without the query, `*` for every segment that holds a
+/// digit, cut off after 80 bytes. What tells one user, order or token from another is left out by that.
+pub fn pattern_name(method: &str, target: &str) -> String {
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    let mut name = format!("{method} ");
+    for (i, segment) in path.split('/').enumerate() {
+        if i > 0 {
+            name.push('/');
+        }
+        name.push_str(if segment.bytes().any(|b| b.is_ascii_digit()) { "*" } else { segment });
+        if name.len() > LONGEST {
+            let end = (0..=LONGEST).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+            name.truncate(end);
+            name.push('…');
+            break;
+        }
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_leave_out_what_varies() {
+        for (method, target, name) in [
+            ("GET", "/users/7/cart?x=1", "GET /users/*/cart"),
+            ("POST", "/o/550e8400-e29b-41d4#top", "POST /o/*"),
+            ("GET", "/", "GET /"),
+            ("GET", "", "GET "),
+        ] {
+            assert_eq!(pattern_name(method, target), name);
+        }
+        let long = pattern_name("GET", &format!("/{}", "ä".repeat(100)));
+        assert!(long.len() <= LONGEST + '…'.len_utf8() && long.ends_with('…'), "{long}");
+    }
 
     #[test]
     fn what_varies_within_a_pattern_does_not_tell_patterns_apart() {

@@ -170,6 +170,10 @@ impl Fitted for FittedCalibrated {
         self.issue();
     }
 
+    fn set_regime(&mut self, regime: Option<usize>) {
+        self.inner.set_regime(regime);
+    }
+
     fn predict(&self, horizon: usize, known: &Known) -> Forecast {
         let mut forecast = self.mean(horizon, known);
         forecast.levels = LEVELS.to_vec();

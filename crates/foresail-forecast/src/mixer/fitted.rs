@@ -45,6 +45,9 @@ struct State {
     weights: Vec<Weights>,
     last: Option<f64>,
     largest: f64,
+    /// The kind of work, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    regime: Option<usize>,
 }
 
 impl FittedEnsemble {
@@ -55,7 +58,7 @@ impl FittedEnsemble {
         let knots = Knots::new(horizon, DENSE, RATIO);
         let day = day_in_rows(history);
         let weights = knots.steps().iter().map(|steps| Weights::new(*steps, members.len(), day)).collect();
-        let mut state = State { clock: Clock::at_end(history), knots, weights, last: None, largest: 0.0 };
+        let mut state = State { clock: Clock::at_end(history), knots, weights, last: None, largest: 0.0, regime: None };
         (0..history.len()).for_each(|i| state.see(history.target_column().get(i)));
         let mut ensemble = Self { members, state, known: known.clone(), latest: None };
         ensemble.issue();
@@ -189,6 +192,14 @@ impl Fitted for FittedEnsemble {
         match &self.latest {
             Some(said) if horizon <= said.horizon && *known == self.known => self.mix(said, horizon),
             _ => self.mix(&self.ask(horizon, known), horizon),
+        }
+    }
+
+    /// Counts from the next row on: what was said of it was said not knowing this.
+    fn set_regime(&mut self, regime: Option<usize>) {
+        let before = std::mem::replace(&mut self.state.regime, regime);
+        if before != regime {
+            self.state.weights.iter_mut().for_each(|weights| weights.enter(before, regime));
         }
     }
 

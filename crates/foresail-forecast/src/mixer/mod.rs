@@ -5,7 +5,8 @@
 //! mix competes not with the best member but with the best convex combination of them, at a rate that adapts to each
 //! member by itself and needs no tuning. Forgetting makes it follow changes; how fast is best differs by series and by
 //! hour, so four memories run side by side and the same rule weighs them in turn. A member that cannot forecast sleeps: it
-//! neither gains nor loses, and the others share its weight.
+//! neither gains nor loses, and the others share its weight. Where the kind of work is known ([`crate::Fitted::set_regime`]),
+//! each kind has weights of its own beside those of all work.
 //!
 //! ```
 //! use foresail_core::{Frame, Known, SeededRng};
@@ -20,9 +21,11 @@
 //! assert!((forecast.mean[29] - 83.0).abs() < 0.5, "{}", forecast.mean[29]); // a line: the trend has won
 //! ```
 
+mod bank;
 mod ensemble;
 mod fitted;
 mod poly;
+mod regimes;
 mod roster;
 mod stacked;
 mod weights;

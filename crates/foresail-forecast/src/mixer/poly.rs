@@ -17,6 +17,11 @@ impl Poly {
         Self { keep: 0.5_f64.powf(1.0 / half_life), regret: vec![0.0; experts], squares: vec![0.0; experts] }
     }
 
+    /// Of `experts` nothing is known of, forgetting at the same rate.
+    pub(super) fn anew(&self, experts: usize) -> Self {
+        Self { keep: self.keep, regret: vec![0.0; experts], squares: vec![0.0; experts] }
+    }
+
     pub(super) fn is_sound(&self, experts: usize) -> bool {
         self.keep > 0.0 && self.keep <= 1.0 && self.regret.len() == experts && self.squares.len() == experts
     }

@@ -2,21 +2,16 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::poly::{Poly, normalise};
+use super::bank::{Bank, MEMORIES, lowered};
+use super::regimes::{Apart, Regimes};
 
-/// Half-lives of the four memories in days, and the least of each in rows.
-const MEMORIES: [(f64, f64); 4] = [(0.05, 32.0), (0.2, 128.0), (1.0, 512.0), (5.0, 2048.0)];
-/// Half-life of what is known of the memories themselves, alike.
-const CHOICE: (f64, f64) = (1.0, 512.0);
-/// A gain counts for no more than this many usual errors.
-const CLIP: f64 = 10.0;
 /// A member whose usual error is more than this many times that of the best awake sleeps: such a member can only mend a
 /// bias of the others by chance, and does harm when the chance is over.
 const HOPELESS: f64 = 10.0;
 /// Rounds a member is judged by before it may be called that.
 const PATIENCE: u32 = 24;
 /// What a round holds beside what members say: a value a memory, and the mix.
-const EXTRA: usize = MEMORIES.len() + 1;
+const EXTRA: usize = MEMORIES + 1;
 
 /// State of one step ahead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,14 +24,17 @@ pub(super) struct Weights {
     /// The round that is judged next and then takes what is said: [`Weights::judge`] and [`Weights::issue`] take turns. It
     /// starts with `issue`, one round on.
     next: usize,
-    memories: Vec<Poly>,
-    choice: Poly,
+    #[serde(flatten)]
+    bank: Bank,
     /// Usual error of the mix, over about a day; and the rounds behind it.
     usual: f64,
     judged: f64,
     /// Share of `usual` that a day keeps from one row to the next.
     keep: f64,
     members: Vec<Usual>,
+    /// What each kind of work has taught; none until there have been two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    regimes: Option<Regimes>,
 }
 
 /// The usual error of a member, over about a day, and the rounds behind it.
@@ -60,17 +58,27 @@ impl Usual {
 impl Weights {
     /// For forecasts `steps` ahead by `members` members; `day` in rows.
     pub(super) fn new(steps: usize, members: usize, day: f64) -> Self {
-        let rows = |(days, least): (f64, f64)| (days * day).max(least);
         Self {
             steps,
             rounds: vec![f64::NAN; steps * (members + EXTRA)],
             next: 0,
-            memories: MEMORIES.map(|memory| Poly::new(members, rows(memory))).to_vec(),
-            choice: Poly::new(MEMORIES.len(), rows(CHOICE)),
+            bank: Bank::new(members, day),
             usual: 0.0,
             judged: 0.0,
             keep: 0.5_f64.powf(1.0 / day.max(1.0)),
             members: vec![Usual::default(); members],
+            regimes: None,
+        }
+    }
+
+    /// From the next round on, the work is of the kind `to` rather than of the kind `from`.
+    pub(super) fn enter(&mut self, from: Option<usize>, to: Option<usize>) {
+        match (&mut self.regimes, from, to) {
+            (None, Some(first), Some(second)) => {
+                self.regimes = Some(Regimes::begin(first, second, self.steps, &self.bank));
+            }
+            (None, ..) => {}
+            (Some(regimes), _, to) => regimes.enter(to, &self.bank),
         }
     }
 
@@ -79,10 +87,9 @@ impl Weights {
         self.rounds.len() == steps * (members + EXTRA)
             && self.steps == steps
             && self.next < steps
-            && self.memories.len() == MEMORIES.len()
-            && self.memories.iter().all(|poly| poly.is_sound(members))
-            && self.choice.is_sound(MEMORIES.len())
+            && self.bank.is_sound(members)
             && self.members.len() == members
+            && self.regimes.as_ref().is_none_or(|regimes| regimes.is_sound(steps, members))
     }
 
     /// The next row has come: learns from the round that was played for it, if there is one and the row was observed.
@@ -100,21 +107,11 @@ impl Weights {
         if self.usual <= 0.0 {
             return;
         }
-        // The gradient of the absolute error says only on which side of the actual the played value lay.
-        let gain = |played: f64, other: f64| {
-            let lower = ((played - other) / self.usual).clamp(-CLIP, CLIP);
-            if played > actual {
-                lower
-            } else if played < actual {
-                -lower
-            } else {
-                0.0
-            }
-        };
-        for (memory, played) in self.memories.iter_mut().zip(&*memories) {
-            memory.learn(members.iter().map(|said| (!said.is_nan()).then(|| gain(*played, *said))));
+        let gain = lowered(actual, self.usual);
+        self.bank.learn(members, memories, played, &gain);
+        if let Some(regimes) = &mut self.regimes {
+            regimes.learn(self.next, members, played, &gain);
         }
-        self.choice.learn(memories.iter().map(|said| Some(gain(played, *said))));
     }
 
     fn width(&self) -> usize {
@@ -124,18 +121,23 @@ impl Weights {
     /// Plays a round with what the members say now, NaN where one sleeps, and writes the weights they have in it; no round
     /// if all sleep.
     pub(super) fn issue(&mut self, said: &[f64], weights: &mut [f64]) {
-        let (memories, choice) = self.weigh(said, weights);
+        let played = self.weigh(said, weights);
         let any = said.iter().any(|value| !value.is_nan());
-        let mix = memories.iter().zip(choice).map(|(said, weight)| said * weight).sum();
+        if let Some(regimes) = &mut self.regimes {
+            regimes.played(self.next, played.apart.filter(|_| any));
+        }
         let round = self.take_turn();
         let (of_members, [of_memories @ .., of_mix]) = round.split_at_mut(said.len()) else { return };
         of_members.copy_from_slice(said);
-        of_memories.copy_from_slice(&memories);
-        *of_mix = if any { mix } else { f64::NAN };
+        of_memories.copy_from_slice(&played.memories);
+        *of_mix = if any { played.mix } else { f64::NAN };
     }
 
     /// Nothing is said of the row this many steps ahead.
     pub(super) fn pass(&mut self) {
+        if let Some(regimes) = &mut self.regimes {
+            regimes.played(self.next, None);
+        }
         self.take_turn().fill(f64::NAN);
     }
 
@@ -146,24 +148,26 @@ impl Weights {
         &mut self.rounds[turn * width..(turn + 1) * width]
     }
 
-    /// Writes the weights of the members in the whole mix of what they say, NaN where one sleeps. Gives what the mix of
-    /// each memory says, and the weights of those.
-    pub(super) fn weigh(&self, said: &[f64], weights: &mut [f64]) -> ([f64; 4], [f64; 4]) {
+    /// Writes the weights of the members in the whole mix of what they say, NaN where one sleeps: those learned of all work,
+    /// and those of the present kind as far as they have earned it. Gives what was said by which part.
+    pub(super) fn weigh(&self, said: &[f64], weights: &mut [f64]) -> Played {
         let known = self.members.iter().zip(said).filter(|(_, said)| !said.is_nan()).filter_map(|(m, _)| m.known());
         let bound = HOPELESS * known.fold(f64::INFINITY, f64::min);
         let awake = |i: usize| !said[i].is_nan() && self.members[i].known().is_none_or(|error| error <= bound);
-        let (mut memories, mut choice) = ([0.0; 4], [0.0; 4]);
-        self.choice.weigh(&mut choice, |_| true);
-        weights.fill(0.0);
-        let mut of_memory = vec![0.0; said.len()];
-        for ((mix, share), memory) in memories.iter_mut().zip(choice).zip(&self.memories) {
-            memory.weigh(&mut of_memory, awake);
-            *mix = mixed(&of_memory, said);
-            weights.iter_mut().zip(&of_memory).for_each(|(total, weight)| *total += share * weight);
-        }
-        normalise(weights, awake);
-        (memories, choice)
+        let (memories, mix) = self.bank.weigh(said, weights, awake);
+        let apart = self.regimes.as_ref().and_then(|regimes| regimes.weigh(said, weights, awake));
+        Played { memories, mix, apart }
     }
+}
+
+/// What was said in a round.
+pub(super) struct Played {
+    /// By the mix of each memory.
+    memories: [f64; MEMORIES],
+    /// By the mix of those.
+    mix: f64,
+    /// By what is known of the kind of work.
+    apart: Option<Apart>,
 }
 
 fn nan_as_none<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {

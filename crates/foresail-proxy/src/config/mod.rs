@@ -54,6 +54,10 @@ pub struct ProxyConfig {
     pub admission: Admission,
     /// Who is let in when there is too much, if that is to be guarded; observes unless told to enforce.
     pub guard: Option<GuardConfig>,
+    /// Whether requests are counted by kind, for whoever takes them by [`Proxy::take_workload`](crate::Proxy::take_workload);
+    /// said by that one rather than in a file. Off by default.
+    #[serde(skip)]
+    pub fingerprint: bool,
     /// A request that takes longer than this, to its last byte, is counted late; `1ms` to `1h`, default `250ms`.
     #[serde(with = "foresail_core::humane::Text")]
     pub late_after: Duration,
@@ -74,6 +78,7 @@ impl Default for ProxyConfig {
             otlp: None,
             admission: Admission::default(),
             guard: None,
+            fingerprint: false,
             late_after: Duration::from_millis(250),
         }
     }

@@ -24,3 +24,5 @@ mod support;
 mod tls;
 #[cfg(test)]
 mod tracing;
+#[cfg(test)]
+mod workload;

@@ -10,9 +10,9 @@ use foresail_core::{
     Replicas, Sample, SeededRng, Timestamp,
 };
 use foresail_server::api::{
-    Actor, AlertView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
-    ForecastView, HistoryPoint, InputView, LeadView, ModelView, PendingView, PlaneError, Question, ScoreView,
-    ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
+    Actor, AlertView, AlikeView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
+    FingerprintView, ForecastView, HistoryPoint, InputView, KindView, LeadView, ModelView, PendingView, PlaneError,
+    Question, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
 };
 use tokio::sync::watch;
 
@@ -390,6 +390,54 @@ impl State {
         ]
     }
 
+    /// Two kinds of work in turn, two hours each.
+    fn fingerprint(&self, now: Timestamp) -> FingerprintView {
+        let interval = Duration::from_secs(30);
+        let regime = |time: Timestamp| (time.as_micros() / 7_200_000_000).rem_euclid(2) as usize;
+        let points = (0..240_i64).map(|i| {
+            let time = now - interval * (240 - i) as u32;
+            let noise = SeededRng::seed_from_u64(9).fork(time.as_micros().unsigned_abs());
+            let (mut a, side) = (noise, if regime(time) == 0 { 1.6 } else { -1.6 });
+            (time, regime(time), side + 0.3 * a.normal(), 0.4 * a.normal())
+        });
+        let of = |name: &str, share, usual| KindView { name: name.to_owned(), share, usual: Some(usual) };
+        let (present, since) = (regime(now), now.floor_to(Duration::from_secs(7_200)));
+        let alike = |hours: u32, distance: f64| AlikeView {
+            time: now - Duration::from_secs(3_600) * hours,
+            regime: present,
+            distance,
+            rate_rps: Some(230.0),
+            busy: Some(18.2),
+            regime_after: Some(present),
+            rate_after_rps: Some(241.0),
+            busy_after: Some(19.4),
+        };
+        let what = "GET /report/* 41 % of the requests, was 6 %; median latency 61.0 ms, was 24.0 ms";
+        let text = format!("the kind of work is {present}, it was {}: {what}", 1 - present);
+        FingerprintView {
+            time: now - interval,
+            interval,
+            regime: present,
+            since,
+            regimes: 2,
+            remembered: 2_880,
+            rate_rps: 233.0,
+            kinds: vec![
+                of("GET /item/*", 0.47, 0.46),
+                of("GET /report/*", 0.41, 0.40),
+                of("POST /cart/*", 0.09, 0.11),
+                of("GET /", 0.03, 0.03),
+            ],
+            points: points.collect(),
+            explained: (0.41, 0.17),
+            alike: vec![alike(24, 0.31), alike(48, 0.44), alike(20, 0.62)],
+            busy: 18.6,
+            busy_foretold: Some(19.1),
+            ahead: 10 * interval,
+            changes: vec![Told { time: since + 2 * interval, text }],
+        }
+    }
+
     fn view(&self) -> ServiceView {
         let last = self.records.back().cloned();
         let now = self.now();
@@ -434,6 +482,7 @@ impl State {
                 ),
             ],
             drift: drift(self.now(), [told(60_000, SUSPECTED), told(33_000, CHANGED)].into()),
+            fingerprint: Some(self.fingerprint(now)),
             alerts: self.alerts(),
             utilisation: self.utilisation(),
             balancer: Some(BalancerView {

@@ -28,8 +28,8 @@ mod what_if;
 pub use config::{ServerConfig, TlsConfig, TokenConfig};
 pub use listen::Server;
 pub use plane::{
-    Actor, AlertView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
-    ForecastView, HistoryPoint, InputView, LeadView, ModelView, PendingView, PlaneError, Question, Role, ScoreView,
-    ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
+    Actor, AlertView, AlikeView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
+    FingerprintView, ForecastView, HistoryPoint, InputView, KindView, LeadView, ModelView, PendingView, PlaneError,
+    Question, Role, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
 };
 pub use router::router;

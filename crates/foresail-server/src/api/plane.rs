@@ -283,6 +283,9 @@ pub struct ServiceView {
     /// Whether the load still is what was learned from.
     #[serde(default)]
     pub drift: DriftView,
+    /// What kind of work it is doing; none where nobody tells, or nothing has been seen yet.
+    #[serde(default)]
+    pub fingerprint: Option<FingerprintView>,
     /// Alerts that hold or held lately, newest first.
     pub alerts: Vec<AlertView>,
     /// Utilisation that was predicted for actions against what came.
@@ -295,6 +298,73 @@ pub struct ServiceView {
     pub tick_ms: (f64, f64),
     /// Bytes of learned state.
     pub memory_bytes: usize,
+}
+
+/// What kind of work a service is doing, as of the last interval that has ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FingerprintView {
+    /// Start of the interval.
+    pub time: Timestamp,
+    /// Length of an interval, on the service's clock.
+    pub interval: Duration,
+    /// The kind of work, a number that stays its own.
+    pub regime: usize,
+    /// Since when it has been that.
+    pub since: Timestamp,
+    /// Kinds of work told apart.
+    pub regimes: usize,
+    /// Intervals remembered.
+    pub remembered: usize,
+    /// Requests that ended, a second.
+    pub rate_rps: f64,
+    /// Kinds of requests, those first that came most often.
+    pub kinds: Vec<KindView>,
+    /// The last intervals, oldest first: start, kind of work, and the first two numbers of the fingerprint.
+    pub points: Vec<(Timestamp, usize, f64, f64)>,
+    /// Shares of what varies that these two show, 0 to 1.
+    pub explained: (f64, f64),
+    /// Past intervals most like this one, nearest first.
+    pub alike: Vec<AlikeView>,
+    /// Requests that endpoints worked on at a time, in the mean.
+    pub busy: f64,
+    /// The same `ahead` on, as foretold from the fingerprints; none before anything was learned.
+    pub busy_foretold: Option<f64>,
+    /// How far ahead, on the service's clock.
+    pub ahead: Duration,
+    /// Changes of the kind of work with their reasons, newest first.
+    pub changes: Vec<Told>,
+}
+
+/// Requests alike by method and path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KindView {
+    /// Method and path, `*` for what varies.
+    pub name: String,
+    /// Share of the requests, 0 to 1.
+    pub share: f64,
+    /// Its usual share in this kind of work, 0 to 1.
+    pub usual: Option<f64>,
+}
+
+/// A past interval like the present one, and what followed `ahead` later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlikeView {
+    /// Its start.
+    pub time: Timestamp,
+    /// The kind of work it was.
+    pub regime: usize,
+    /// How far from the present one, in the space of the fingerprints.
+    pub distance: f64,
+    /// Requests a second.
+    pub rate_rps: Option<f64>,
+    /// Requests that endpoints worked on at a time.
+    pub busy: Option<f64>,
+    /// The kind of work that followed.
+    pub regime_after: Option<usize>,
+    /// Requests a second that followed.
+    pub rate_after_rps: Option<f64>,
+    /// Requests that endpoints worked on at a time afterwards.
+    pub busy_after: Option<f64>,
 }
 
 /// A recommendation waiting for an answer.

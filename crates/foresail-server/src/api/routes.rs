@@ -248,7 +248,7 @@ const fn of_one(route: Route) -> Route {
 }
 
 /// How many there are.
-pub(super) const COUNT: usize = 46;
+pub(super) const COUNT: usize = 47;
 
 /// All routes of the API, in the order of the document.
 #[rustfmt::skip]
@@ -263,6 +263,7 @@ pub(super) static ROUTES: [Route; COUNT] = [
     read("decision", "/api/v1/services/{service}/decisions/{id}", "One decision with all it was made from", &NOTHING, Answer::Json("JournalRecord"), handler!(decisions::one)),
     read("explain", "/api/v1/services/{service}/decisions/{id}/explain", "Why one decision is what it is, in words", &TOLD, Answer::JsonOrText("Explanation"), handler!(decisions::explain)),
     read("models", "/api/v1/services/{service}/models", "Forecasting models, best first, and their trials", &NOTHING, Answer::Json("Models"), handler!(state::models)),
+    read("fingerprint", "/api/v1/services/{service}/fingerprint", "What kind of work it is doing, its mix, and past states alike", &NOTHING, Answer::Json("Fingerprint"), handler!(state::fingerprint)),
     read("scorecard", "/api/v1/services/{service}/scorecard", "Champion against baseline on the same load", &NOTHING, Answer::Json("Scorecard"), handler!(state::scorecard)),
     read("endpoints", "/api/v1/services/{service}/endpoints", "Endpoints behind the proxy, and what was served", &NOTHING, Answer::Json("Endpoints"), handler!(state::endpoints)),
     read("alerts", "/api/v1/services/{service}/alerts", "Alerts that hold or held lately", &NOTHING, Answer::Json("Alerts"), handler!(state::alerts)),

@@ -185,6 +185,26 @@ shapes! {
         service: "text", "The service"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first"; drift: "DriftView", "Of the load";
         champion_decides: "bool", "Else the baseline does";
     }
+    KindView: "Requests alike by method and path" {
+        name: "text", "`*` for what varies"; share: "share", "Of the requests"; usual: "share?", "Usually, in this kind of work";
+    }
+    AlikeView: "A past interval like the present one, and what followed" {
+        time: "time", "Its start"; regime: "whole", "The kind of work"; distance: "number", "Between the fingerprints";
+        rate_rps: "number?", "Requests a second"; busy: "number?", "Requests worked on at a time";
+        regime_after: "whole?", "What followed `ahead` later"; rate_after_rps: "number?", "Likewise"; busy_after: "number?", "Likewise";
+    }
+    FingerprintView: "What kind of work it is, as of the last interval that has ended" {
+        time: "time", "Its start"; interval: "Duration", "Its length"; regime: "whole", "The kind of work, a number that stays its own";
+        since: "time", "For how long it has been that"; regimes: "whole", "Told apart"; remembered: "whole", "Intervals";
+        rate_rps: "number", "Requests a second"; kinds: "[KindView]", "Most frequent first";
+        points: "[(time, whole, number, number)]", "Intervals: start, kind of work, first two numbers of the fingerprint";
+        explained: "(share, share)", "Of what varies, by these two"; alike: "[AlikeView]", "Nearest first";
+        busy: "number", "Requests worked on at a time"; busy_foretold: "number?", "The same, `ahead` on";
+        ahead: "Duration", "How far that is"; changes: "[Told]", "With their reasons, newest first";
+    }
+    Fingerprint: "The fingerprint of a service" {
+        service: "text", "The service"; fingerprint: "FingerprintView?", "None where none is taken, or nothing was seen yet";
+    }
     AlertView: "An alert" {
         kind: "text", "In snake case"; severity: "text", "`info`, `warning` or `critical`"; time: "time", "When it began"; ended: "time?", "When it ended"; text: "text", "What is wrong";
         action: "text", "What to do"; context: "[(text, number)]", "Figures of what was usual and what is, by name with unit";
@@ -228,7 +248,7 @@ shapes! {
         pending: "PendingView?", "Waiting for an answer"; forecast: "ForecastView?", "Of the load";
         scorecard: "ScoreView", "Since start"; hours: "[ScoreView]", "By the hour"; served: "ServedView", "Since start";
         endpoints: "[EndpointView]", "Behind the proxy"; balancer: "BalancerView?", "If it learns"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first";
-        drift: "DriftView", "Of the load"; alerts: "[AlertView]", "Newest first"; utilisation: "UtilisationView", "After actions";
+        drift: "DriftView", "Of the load"; fingerprint: "FingerprintView?", "What kind of work it is"; alerts: "[AlertView]", "Newest first"; utilisation: "UtilisationView", "After actions";
         capacity: "CapacityView", "Of a replica";
         startup: "(number, number, whole)", "Median and 90th percentile, seconds, and how many were measured";
         tick_ms: "(number, number)", "The last one and the 99th percentile"; memory_bytes: "whole", "Of learned state";

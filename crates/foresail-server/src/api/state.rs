@@ -59,6 +59,11 @@ pub(super) async fn models(call: Call) -> Result<Response, Problem> {
     })))
 }
 
+pub(super) async fn fingerprint(call: Call) -> Result<Response, Problem> {
+    let view = call.view()?;
+    Ok(json(&object!({ "service": view.service, "fingerprint": view.fingerprint })))
+}
+
 pub(super) async fn scorecard(call: Call) -> Result<Response, Problem> {
     let view = call.view()?;
     Ok(json(&object!({

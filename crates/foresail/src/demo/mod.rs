@@ -36,8 +36,8 @@ use self::plan::Plan;
 use self::score::{Peak, Summary};
 use crate::clock::Tempo;
 use crate::live::{
-    Bare, Brain, Engine, EngineOptions, Handle, Keeper, LeagueOptions, Notices, Plane, controller_options, follow,
-    rehearse, signalled, until,
+    Bare, Brain, Engine, EngineOptions, Handle, Keeper, LeagueOptions, Notices, Plane, Prints, controller_options,
+    follow, rehearse, signalled, until,
 };
 use crate::logging;
 use crate::output::note;
@@ -188,6 +188,8 @@ impl Stage {
             samples: None,
             actuator: Some(Arc::clone(&actuator) as Arc<dyn Actuator>),
             known: watch::channel(Arc::default()).1,
+            // Workers hand over four times a second, which is a long time on this clock.
+            fingerprint: Some(Prints::new(Duration::from_secs(5).mul_f64(pace.speed).max(TICK), None)?),
             league: LeagueOptions {
                 step: TICK,
                 horizon: 24,
@@ -359,6 +361,7 @@ fn front() -> ProxyConfig {
         workers: 2,
         late_after: Duration::from_millis(LATE_MS),
         admission: Admission::default(),
+        fingerprint: true,
         ..ProxyConfig::default()
     }
 }

@@ -23,6 +23,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::alerts::Alerts;
 use super::brain::Brain;
 use super::expectations::{Expectations, OpenStep};
+use super::fingerprint::Prints;
 use super::keeper::Keeper;
 use super::league::{League, LeagueOptions};
 use super::meter::{Pulse, Window, window};
@@ -76,6 +77,8 @@ pub(crate) struct EngineOptions {
     pub(crate) actuator: Option<Arc<dyn Actuator>>,
     /// What is known ahead, as it changes.
     pub(crate) known: watch::Receiver<Arc<Known>>,
+    /// What kind of work it is; none where nobody tells.
+    pub(crate) fingerprint: Option<Prints>,
     /// Forecasting.
     pub(crate) league: LeagueOptions,
     /// Load before the start, requests a second in real time.
@@ -142,6 +145,7 @@ pub(crate) struct Engine {
     /// The league's open step.
     step: Option<OpenStep>,
     expectations: Option<Expectations>,
+    prints: Option<Prints>,
     alerts: Alerts,
     tick_ms: VecDeque<f64>,
     cpu_s: f64,
@@ -169,6 +173,7 @@ impl Engine {
         let kept = options.keeper.as_ref().map(|keeper| keeper.alerts(&options.name, ALERTS)).transpose()?;
         let alerts = Alerts::restore(&options.name, kept.unwrap_or_default(), options.notices.clone());
         let expectations = options.discrepancies.take().map(Expectations::new);
+        let prints = options.fingerprint.take();
         let (sender, words) = mpsc::channel(64);
         let empty = view::empty(&options);
         let handle = Handle {
@@ -197,6 +202,7 @@ impl Engine {
             make_up: 0,
             step: None,
             expectations,
+            prints,
             alerts,
             tick_ms: VecDeque::new(),
             cpu_s: 0.0,
@@ -236,6 +242,7 @@ impl Engine {
         let observation = self.observation(now, window.as_ref());
         self.learn_capacity(now, &observation, window.as_ref());
         self.learn_events(now);
+        self.take_prints(now, window.as_ref());
         let ticked = self.options.brain.tick(now, &observation);
         self.write(&Entry::Decided { record: ticked.record.clone() });
         self.alerts.follow(now, &ticked.alerts, &ticked.ended);
@@ -449,6 +456,14 @@ impl Engine {
         }
     }
 
+    /// Takes what the workers have seen of the work; a change of its kind is written down.
+    fn take_prints(&mut self, now: Timestamp, window: Option<&Window>) {
+        let (Some(prints), Some(proxy)) = (&mut self.prints, &self.options.proxy) else { return };
+        if let Some(shifted) = prints.tick(now, proxy.take_workload(), window) {
+            self.write(&shifted);
+        }
+    }
+
     /// Saves what a restart goes on from.
     async fn keep(&mut self, now: Timestamp, observation: &Observation) {
         let (Some(keeper), Some(controller)) = (&self.options.keeper, self.options.brain.controller()) else { return };
@@ -459,6 +474,8 @@ impl Engine {
             states.into_iter().filter_map(|(kind, bytes)| Some((kind, bytes.ok()?))).collect();
         let expectations = self.expectations.as_mut().and_then(Expectations::unkept);
         checkpoints.extend(expectations.map(|bytes| ("discrepancies", bytes)));
+        let prints = self.prints.as_mut().and_then(Prints::unkept);
+        checkpoints.extend(prints.map(|bytes| ("fingerprint", bytes)));
         let (samples, alerts) = (observation.samples.clone(), self.alerts.changed());
         keeper.commit(&self.options.name, now, checkpoints, samples, alerts, mark).await;
     }
@@ -502,7 +519,8 @@ impl Engine {
                     let beside = (&*standing, self.seen.as_ref());
                     expectations.compare(&ended, length, beside, capacity_rps, tempo, &mut self.alerts);
                 }
-                self.league.push(ended.start, ended.load().map(|load| self.options.tempo.real_rate(load)));
+                let regime = self.prints.as_ref().and_then(Prints::regime);
+                self.league.push(ended.start, ended.load().map(|load| self.options.tempo.real_rate(load)), regime);
             }
             self.step.get_or_insert_with(|| OpenStep::at(start)).add(sample.value, window);
         }
@@ -556,6 +574,7 @@ impl Engine {
             standing: &self.league.standing(),
             learner: &self.learner,
             alerts: self.alerts.views(),
+            prints: self.prints.as_ref(),
             accuracy: self.expectations.as_ref().map(Expectations::accuracy).unwrap_or_default(),
             tick_ms: &self.tick_ms,
             cpu_s: self.cpu_s,

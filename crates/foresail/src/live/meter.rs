@@ -27,6 +27,8 @@ pub(super) struct Window {
     pub(super) p99_ms: Option<f64>,
     /// Mean latency of a typical endpoint (the median over those that answered), seconds.
     pub(super) typical_s: Option<f64>,
+    /// Work that endpoints did for what they answered well, seconds of one request at a time.
+    pub(super) busy_s: f64,
     /// Replicas' worth of work that endpoints do not do: those out of rotation count whole, slow ones by their slowness.
     pub(super) impaired: f64,
     /// Endpoints that were out of rotation for some of it.
@@ -83,6 +85,8 @@ pub(super) fn window(before: &ProxyStats, now: &ProxyStats, seconds: f64) -> Win
         seen.iter().filter(|(_, (_, l))| l.count() >= LEAST_ANSWERS).filter_map(|(_, (_, l))| l.mean_ms()).collect();
     means.sort_by(f64::total_cmp);
     let typical_ms = means.get(means.len() / 2).copied();
+    let worked = |latency: &Histogram| latency.mean_ms().unwrap_or(0.0) * latency.count() as f64 / 1_000.0;
+    let busy_s = seen.iter().map(|(_, (_, latency))| worked(latency)).sum();
     let idle = |(endpoint, (_, latency)): &(&EndpointStats, (u64, Histogram))| {
         match endpoint.state {
             EndpointState::Ejected { .. } | EndpointState::Unhealthy => return 1.0,
@@ -112,6 +116,7 @@ pub(super) fn window(before: &ProxyStats, now: &ProxyStats, seconds: f64) -> Win
         p50_ms: latency.quantile(0.5),
         p99_ms: latency.quantile(0.99),
         typical_s: typical_ms.map(|ms| ms / 1_000.0),
+        busy_s,
         impaired,
         out,
         endpoints: seen

@@ -9,6 +9,7 @@ pub(crate) mod config;
 mod engine;
 mod expectations;
 mod feed;
+mod fingerprint;
 mod fleet;
 mod keeper;
 mod league;
@@ -24,6 +25,7 @@ mod wiring;
 
 pub(crate) use brain::{Bare, Brain, controller_options};
 pub(crate) use engine::{Engine, EngineOptions, Handle};
+pub(crate) use fingerprint::Prints;
 pub(crate) use fleet::Fleet;
 pub(crate) use keeper::Keeper;
 pub(crate) use league::LeagueOptions;

@@ -22,6 +22,7 @@ use super::brain::{Brain, controller_options};
 use super::config::ServiceConfig;
 use super::engine::{Engine, EngineOptions, Handle};
 use super::feed::{self, Feed};
+use super::fingerprint::{Prints, State as PrintsState};
 use super::keeper::Keeper;
 use super::league::LeagueOptions;
 use super::notices::Notices;
@@ -104,7 +105,7 @@ impl Live {
         }
         let proxy = match (serving, &config.proxy) {
             (Some(serving), _) => Some(serving),
-            (None, Some(proxy)) => Some(Arc::new(Proxy::start(settings(house, proxy), known)?)),
+            (None, Some(proxy)) => Some(Arc::new(Proxy::start(settings(house, config, proxy), known)?)),
             (None, None) => None,
         };
         let following = actuator.as_ref().zip(proxy.as_ref());
@@ -142,7 +143,7 @@ impl Live {
         anyhow::ensure!(config.endpoints == self.config.endpoints, "service.{}.endpoints needs a restart", self.name);
         match (&self.proxy, &config.proxy) {
             (Some(proxy), Some(wanted)) => {
-                proxy.reload(settings(house, wanted)).with_context(|| format!("service.{}.proxy", self.name))
+                proxy.reload(settings(house, config, wanted)).with_context(|| format!("service.{}.proxy", self.name))
             }
             (None, None) => Ok(()),
             _ => anyhow::bail!("service.{}.proxy needs a restart", self.name),
@@ -229,9 +230,10 @@ pub(super) async fn drain(name: &str, proxy: Arc<Proxy>, by: fn(Proxy, Duration)
     }
 }
 
-/// The proxy's settings: a run that takes over shares addresses with the one before.
-fn settings(house: &House, proxy: &ProxyConfig) -> ProxyConfig {
-    let mut settings = proxy.clone();
+/// The proxy's settings: a run that takes over shares addresses with the one before, and requests are looked at for the
+/// fingerprint where that is wanted.
+fn settings(house: &House, config: &ServiceConfig, proxy: &ProxyConfig) -> ProxyConfig {
+    let mut settings = ProxyConfig { fingerprint: config.fingerprint.on, ..proxy.clone() };
     settings.listen.iter_mut().for_each(|listen| listen.share |= house.takes_over);
     settings
 }
@@ -302,6 +304,13 @@ async fn turn(house: &House, name: &str, config: &ServiceConfig, parts: Parts) -
         None => Discrepancies::new(DiscrepancyOptions::default())?,
     };
 
+    let fingerprint = if parts.proxy.is_some() && config.fingerprint.on {
+        let saved = house.keeper.restore::<PrintsState>(name, "fingerprint")?.map(|(state, _)| state);
+        Some(Prints::new(config.fingerprint.interval, saved)?)
+    } else {
+        None
+    };
+
     let (stop, stopped) = watch::channel(false);
     let mut tasks = Vec::new();
     // Where there is a proxy, it knows the load of now.
@@ -333,6 +342,7 @@ async fn turn(house: &House, name: &str, config: &ServiceConfig, parts: Parts) -
         samples,
         actuator: parts.actuator.map(|a| a as Arc<dyn Actuator>),
         known: heard,
+        fingerprint,
         league: league(config, zone),
         history,
         journal,

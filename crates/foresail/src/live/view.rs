@@ -16,6 +16,7 @@ use foresail_server::api::plane::{
 
 use super::brain::Brain;
 use super::engine::EngineOptions;
+use super::fingerprint::Prints;
 use super::league::Standing;
 use super::meter::Window;
 use crate::clock::Tempo;
@@ -31,6 +32,7 @@ pub(super) struct Sight<'a> {
     pub(super) standing: &'a Standing,
     pub(super) learner: &'a CapacityLearner,
     pub(super) alerts: Vec<AlertView>,
+    pub(super) prints: Option<&'a Prints>,
     pub(super) accuracy: ActionAccuracy,
     pub(super) tick_ms: &'a VecDeque<f64>,
     pub(super) cpu_s: f64,
@@ -69,6 +71,7 @@ pub(super) fn empty(options: &EngineOptions) -> ServiceView {
         models: Vec::new(),
         trials: Vec::new(),
         drift: DriftView::default(),
+        fingerprint: None,
         alerts: Vec::new(),
         utilisation: UtilisationView::default(),
         capacity: CapacityView {
@@ -122,6 +125,7 @@ pub(super) fn view(sight: Sight<'_>) -> ServiceView {
     view.models.clone_from(&sight.standing.models);
     view.trials.clone_from(&sight.standing.trials);
     view.drift.clone_from(&sight.standing.drift);
+    view.fingerprint = sight.prints.and_then(Prints::view);
     if let Some(controller) = options.brain.controller() {
         let cpu_s = sight.cpu_s + sight.standing.cpu_s;
         let card = controller.scorecard();

@@ -98,3 +98,49 @@ fn refitting_keeps_what_was_learned_of_the_members() {
     ensemble.refit(&mut fitted, &history, 390, &Known::none(), &mut rng).unwrap();
     assert_eq!(weights(fitted.as_ref()), before);
 }
+
+/// A series that swings to and fro in one kind of work, and rises or falls in the other, thirty rows at a time.
+#[test]
+fn an_ensemble_told_of_regimes_forecasts_better_and_a_restored_one_alike() {
+    let swings = |row: usize| (row / 30).is_multiple_of(2);
+    let value = |row: usize| {
+        let (from, to) = if (row / 60).is_multiple_of(2) { (100.0, 310.0) } else { (310.0, 100.0) };
+        from + if swings(row) { 10.0 * (row % 2) as f64 } else { (to - from) * (row % 30) as f64 / 30.0 }
+    };
+    let history = Frame::from_values((0..600).map(value));
+    let members = || -> Vec<Box<dyn Forecaster>> {
+        let two = [2 * history.step()];
+        vec![Box::new(LastValue), Box::new(crate::models::SeasonalNaive::new(&two))]
+    };
+    let play = |told: bool| {
+        let ensemble = crate::guard::dependable(Box::new(Ensemble::new(members(), 3)), 3);
+        let mut fitted = ensemble.fit(&history, &Known::none(), &mut SeededRng::seed_from_u64(1)).unwrap();
+        let mut error = 0.0;
+        for row in 600..1_800 {
+            let forecast = fitted.predict(1, &Known::none()).mean[0];
+            error += (forecast - value(row)).abs();
+            if told {
+                fitted.set_regime(Some(usize::from(swings(row))));
+            }
+            fitted.update(&Row::univariate(history.time(row), Some(value(row))));
+            if row == 1_000 {
+                fitted = registry::restore(fitted.snapshot()).unwrap();
+            }
+        }
+        error
+    };
+    let (with, without) = (play(true), play(false));
+    assert!(with < 0.8 * without, "{with} against {without}");
+    // What is told of one kind of work alone changes nothing.
+    let one = |told: bool| {
+        let mut fitted = fit(members(), &history).unwrap();
+        for row in 600..800 {
+            if told {
+                fitted.set_regime(Some(7));
+            }
+            fitted.update(&Row::univariate(history.time(row), Some(value(row))));
+        }
+        fitted.predict(12, &Known::none())
+    };
+    assert_eq!(one(true), one(false));
+}

@@ -1,6 +1,7 @@
 //! The configuration of `foresail run`: one TOML file, checked before anything starts.
 
 mod client;
+mod fingerprint;
 mod known;
 mod notify;
 mod schema;
@@ -214,6 +215,12 @@ folder = "web"
                 "f.toml:5: service.web.known: ftp://x/y:",
             ),
             ("[service.web]", "retain = \"1h\"\n[service.web]", "f.toml:2: retain: is 1h, accepted is 1d to 3650d"),
+            (
+                "max = 20",
+                "max = 20\n[service.web.fingerprint]\ninterval = \"1s\"",
+                "f.toml:5: service.web.fingerprint: interval is 1s, accepted is 10s to 10m",
+            ),
+            ("max = 20", "max = 20\n[service.web.fingerprint]\noff = true", "f.toml:6: unknown field `off`"),
             (
                 "[service.web]",
                 "[[notify]]\nkind = \"pigeon\"\n[service.web]",

@@ -13,6 +13,7 @@ use foresail_scale::policies::{PolicyOptions, build};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fingerprint::FingerprintConfig;
 use super::known::KnownConfig;
 use super::source::{HistoryConfig, PrometheusConfig};
 
@@ -79,6 +80,9 @@ pub(crate) struct ServiceConfig {
     /// What is known ahead.
     #[serde(default)]
     pub(crate) known: KnownConfig,
+    /// What kind of work it does, as its proxy sees it.
+    #[serde(default)]
+    pub(crate) fingerprint: FingerprintConfig,
     /// The data plane.
     #[serde(default)]
     pub(crate) proxy: Option<ProxyConfig>,
@@ -203,6 +207,7 @@ impl ServiceConfig {
             prometheus.check().map_err(|e| ("prometheus", e))?;
         }
         self.known.check().map_err(|e| ("known", e))?;
+        self.fingerprint.check().map_err(|e| ("fingerprint", e))?;
         if self.proxy.is_none() && self.prometheus.is_none() {
             return Err(("proxy", "is missing, and prometheus too; the load is measured by one of them".to_owned()));
         }

@@ -69,9 +69,12 @@ pub(super) struct Standing {
     pub(super) cpu_s: f64,
 }
 
+/// Start of a step, its load, and the kind of work.
+type Step = (Timestamp, Option<f64>, Option<usize>);
+
 /// The loop's end of the league.
 pub(super) struct League {
-    steps: Option<SyncSender<(Timestamp, Option<f64>)>>,
+    steps: Option<SyncSender<Step>>,
     standing: Arc<ArcSwap<Standing>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -95,11 +98,11 @@ impl League {
         Ok(Self { steps: Some(steps), standing, thread: Some(thread) })
     }
 
-    /// Hands over the load of the step that began at `time`; none where nothing was measured. A league that lags far
-    /// behind misses it.
-    pub(super) fn push(&self, time: Timestamp, load: Option<f64>) {
+    /// Hands over the load of the step that began at `time`, and the kind of work it was; none where nothing was measured. A
+    /// league that lags far behind misses it.
+    pub(super) fn push(&self, time: Timestamp, load: Option<f64>, regime: Option<usize>) {
         if let Some(steps) = &self.steps
-            && let Err(TrySendError::Full(_)) = steps.try_send((time, load))
+            && let Err(TrySendError::Full(_)) = steps.try_send((time, load, regime))
         {
             tracing::warn!("the forecasting league is {QUEUE} steps behind: a step is left out");
         }

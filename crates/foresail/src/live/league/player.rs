@@ -86,8 +86,9 @@ impl Player {
     }
 
     /// Takes in a step and says what comes after it, given what is known ahead.
-    pub(super) fn take(&mut self, time: Timestamp, load: Option<f64>, known: &Known) {
+    pub(super) fn take(&mut self, time: Timestamp, load: Option<f64>, regime: Option<usize>, known: &Known) {
         let Some(fitted) = &mut self.fitted else { return };
+        fitted.set_regime(regime);
         fitted.update(&Row::univariate(time, load));
         let ahead = fitted.predict(self.scored_ahead, known);
         let last = self.scored_ahead - 1;

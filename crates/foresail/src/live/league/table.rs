@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::drift::{Change, DriftWatch};
 use super::inputs::Inputs;
 use super::player::Player;
-use super::{LeagueOptions, Standing, show, told};
+use super::{LeagueOptions, Standing, Step, show, told};
 use crate::args::Span;
 use crate::clock::Stopwatch;
 
@@ -45,6 +45,8 @@ pub(super) struct Table {
     /// Start of the step after the last one.
     next: Option<Timestamp>,
     since_fit: usize,
+    /// The kind of work, if it is known.
+    pub(super) regime: Option<usize>,
     /// A change was found: all models are to be fitted anew.
     has_drifted: bool,
     watch: DriftWatch,
@@ -92,6 +94,7 @@ impl Table {
             history: VecDeque::new(),
             next: None,
             since_fit: 0,
+            regime: None,
             has_drifted: false,
             watch: DriftWatch::new(ahead),
             inputs: Inputs::new(&leads, options.step, season),
@@ -132,16 +135,18 @@ impl Table {
         }
     }
 
-    pub(super) fn run(mut self, steps: &Receiver<(Timestamp, Option<f64>)>) {
+    pub(super) fn run(mut self, steps: &Receiver<Step>) {
         let watch = Stopwatch::start();
         self.fit();
         self.cpu_s += watch.seconds();
         self.publish();
         while let Ok(first) = steps.recv() {
             let watch = Stopwatch::start();
+            self.regime = first.2;
             self.take(first.0, first.1);
             // What has piled up during a fit is taken in before anything is predicted.
-            while let Ok((time, load)) = steps.try_recv() {
+            while let Ok((time, load, regime)) = steps.try_recv() {
+                self.regime = regime;
                 self.take(time, load);
             }
             if self.is_fit_due() {
@@ -195,10 +200,10 @@ impl Table {
         if let Some(change) = change {
             self.act_on(time, change);
         }
-        let pace = self.watch.pace();
+        let (pace, regime) = (self.watch.pace(), self.regime);
         let settle = |player: &mut Player| {
             let missed = player.settle(time, load, pace);
-            player.take(time, load, &known);
+            player.take(time, load, regime, &known);
             missed
         };
         let missed: Vec<Option<f64>> = self.players.iter_mut().map(settle).collect();

@@ -144,3 +144,25 @@ fn steps_out_of_order_are_left_out_and_gaps_are_gaps() {
     table.take(Timestamp::from_secs(840), Some(2.0));
     assert_eq!(Vec::from(table.history.clone()), [Some(1.0), None, None, None, Some(2.0)]);
 }
+
+/// Of one kind of work nothing is different, of two the ensemble weighs its members otherwise.
+#[test]
+fn the_kind_of_work_reaches_the_mix() {
+    let error = |regime: fn(usize) -> Option<usize>| {
+        let standing = Arc::new(ArcSwap::from_pointee(Standing::default()));
+        let mut table = Table::new(options(), nothing(), None, Arc::clone(&standing));
+        let mut rng = SeededRng::seed_from_u64(6);
+        for step in 0..240_usize {
+            table.regime = regime(step);
+            table.take(Timestamp::from_secs(60 * step as i64), Some(load(step, &mut rng)));
+            if step == 120 {
+                table.fit();
+            }
+        }
+        table.publish();
+        standing.load().models.iter().find(|m| m.name == "ensemble").and_then(|m| m.mae).expect("scored")
+    };
+    let unknown = error(|_| None);
+    assert_eq!(error(|_| Some(4)).to_bits(), unknown.to_bits());
+    assert_ne!(error(|step| Some(step / 30 % 2)).to_bits(), unknown.to_bits());
+}
