@@ -38,6 +38,11 @@ pub(super) enum Change {
         /// The first step that was far off.
         since: Timestamp,
     },
+    /// It scatters otherwise: perhaps its course over the season is another.
+    Scattered {
+        /// The first step that was far off.
+        since: Timestamp,
+    },
     /// What was suspected has passed, or is too small to matter. These steps were of a spike.
     Passed(Vec<Timestamp>),
 }
@@ -133,7 +138,7 @@ impl DriftWatch {
                 let size = size.clamp(-LARGEST, LARGEST);
                 Some(DriftEvent::Permanent { shift: *shift, size, ratio: 1.0, points: *points })
             }
-            Some(Change::Passed(_)) => Some(DriftEvent::Spike { points: 0 }),
+            Some(Change::Scattered { .. } | Change::Passed(_)) => Some(DriftEvent::Spike { points: 0 }),
             None => None,
         });
         change
@@ -169,6 +174,11 @@ impl DriftWatch {
             return None;
         }
         self.passed += 1;
+        if matches!(verdict, DriftEvent::Spread { .. })
+            && let Some(since) = self.since
+        {
+            return Some(Change::Scattered { since });
+        }
         let off = least.max(off);
         let many = doubted.len() / 2;
         let mut spike: Vec<Timestamp> = doubted.into_iter().filter(|d| d.1.abs() >= off).map(|d| d.0).collect();

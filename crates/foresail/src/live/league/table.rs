@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use foresail_core::{Column, Frame, Known, SeededRng, Timestamp};
 use foresail_forecast::guard::dependable;
 use foresail_forecast::registry::{ModelOptions, build};
-use foresail_learn::drift::PerformanceEvent;
+use foresail_learn::drift::{PerformanceEvent, keeps_shape};
 use foresail_server::api::plane::{DriftView, Told};
 use tokio::sync::watch;
 
@@ -50,6 +50,8 @@ pub(super) struct Table {
     /// A change was found: all models are to be fitted anew.
     has_drifted: bool,
     watch: DriftWatch,
+    /// Since when the load may run otherwise over its season.
+    course_since: Option<Timestamp>,
     inputs: Inputs,
     /// Newest first: changes of the champion, and of the load.
     pub(super) trials: VecDeque<Told>,
@@ -97,6 +99,7 @@ impl Table {
             regime: None,
             has_drifted: false,
             watch: DriftWatch::new(ahead),
+            course_since: None,
             inputs: Inputs::new(&leads, options.step, season),
             trials: VecDeque::new(),
             drifts: VecDeque::new(),
@@ -210,28 +213,49 @@ impl Table {
         if let Some(due) = self.players.first().and_then(|watched| watched.due.back()) {
             self.watch.expect(time, due.time, due.median, &known);
         }
+        self.look_at_course(time);
         self.compare(time, &missed);
         self.challenge(time);
     }
 
     /// Begins anew after a change for good; leaves a spike out of what is learned from.
     fn act_on(&mut self, time: Timestamp, change: Change) {
-        let ahead = Span(self.options.step * self.options.scored.max(1) as u32).to_string();
-        let text = told::change(self.players[0].name, &ahead, &change);
-        match change {
+        match &change {
             Change::Suspected => {}
             Change::Confirmed { shift, since, .. } => {
-                self.rebase(shift, self.steps_since(since));
+                self.rebase(*shift, self.steps_since(*since));
+                self.course_since = Some(*since);
                 self.inputs.begin_anew();
                 self.has_drifted = true;
             }
+            Change::Scattered { since } => self.course_since = Some(*since),
             Change::Passed(spike) => {
                 // They have learned the spike as it came.
                 self.has_drifted |= !spike.is_empty();
-                spike.into_iter().for_each(|time| self.forget(time));
+                spike.iter().for_each(|time| self.forget(*time));
             }
         }
+        let ahead = Span(self.options.step * self.options.scored.max(1) as u32).to_string();
+        let text = told::change(self.players[0].name, &ahead, &change);
         self.tell_drift(time, text);
+    }
+
+    /// Once two seasons have come since a change: whether they run as the seasons did before. If not, those are forgotten.
+    fn look_at_course(&mut self, time: Timestamp) {
+        let season = self.options.seasons.iter().min().copied().unwrap_or_default();
+        let season = (season.as_secs_f64() / self.options.step.as_secs_f64()).round() as usize;
+        let Some(steps) = self.course_since.map(|since| self.steps_since(since)).filter(|s| *s >= 2 * season) else {
+            return;
+        };
+        self.course_since = None;
+        let history: &[Option<f64>] = self.history.make_contiguous();
+        let (before, after) = history.split_at(history.len().saturating_sub(steps));
+        if !keeps_shape(before, after, season) {
+            self.history.drain(..self.history.len().saturating_sub(steps));
+            self.inputs.begin_anew();
+            self.has_drifted = true;
+            self.tell_drift(time, told::new_course(&Span(self.options.step * steps as u32).to_string()));
+        }
     }
 
     /// Steps from the one at `time` on.

@@ -126,6 +126,23 @@ fn a_spike_is_let_pass_and_a_change_for_good_is_told_and_learned() {
     }
 }
 
+/// The peak moves by a quarter of the cycle, at an unchanged mean: what went before is of no use.
+#[test]
+fn a_new_course_is_learned_without_what_went_before() {
+    let mut table = Table::new(options(), nothing(), None, Arc::new(ArcSwap::from_pointee(Standing::default())));
+    let mut rng = SeededRng::seed_from_u64(3);
+    for step in 0..1_000_usize {
+        let moved = if step >= 500 { 30 } else { 0 };
+        table.take(Timestamp::from_secs(60 * step as i64), Some(load(step + moved, &mut rng)));
+        if step >= 200 && table.is_fit_due() {
+            table.fit();
+        }
+    }
+    let told: Vec<&str> = table.drifts.iter().map(|t| t.text.as_str()).collect();
+    assert!(told.iter().any(|text| text.ends_with("without what went before")), "{told:?}");
+    assert!(table.history.len() <= 500, "{}", table.history.len());
+}
+
 #[test]
 fn what_went_before_is_brought_to_the_new_level() {
     let mut table = Table::new(options(), nothing(), None, Arc::new(ArcSwap::from_pointee(Standing::default())));

@@ -16,6 +16,11 @@ pub(super) fn change(model: &str, ahead: &str, change: &Change) -> String {
             "the load has changed for good: {shift:+.2} against what {model} expected {ahead} ahead ({size:+.1} standard \
              deviations), judged over {points} steps; all models are fitted anew, with what went before at the new level"
         ),
+        Change::Scattered { .. } => {
+            format!(
+                "the load scatters about what {model} expected {ahead} ahead: its course may be another, not known yet"
+            )
+        }
         Change::Passed(spike) if spike.is_empty() => {
             format!("what {model} did not expect has passed, or is too little to begin anew for")
         }
@@ -26,6 +31,13 @@ pub(super) fn change(model: &str, ahead: &str, change: &Change) -> String {
             )
         }
     }
+}
+
+/// The season runs otherwise than it did.
+pub(super) fn new_course(since: &str) -> String {
+    format!(
+        "the load's course over its season is another for {since}: all models are fitted anew, without what went before"
+    )
 }
 
 /// What was found of the champion against the naive forecast.
