@@ -1,5 +1,8 @@
 //! The loop of one service: measure, decide, journal, order, show.
 
+mod act;
+mod tell;
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -303,21 +306,6 @@ impl Engine {
         Observation { time: now, tick: self.options.tick, samples, replicas: self.replicas() }
     }
 
-    /// Between ticks: a load that surely rose beyond what was asked for gets its order now.
-    async fn look(&mut self) {
-        let Some(proxy) = &self.options.proxy else { return };
-        self.pulse.look(self.started.elapsed(), proxy.arrivals());
-        let Some(rps) = self.pulse.sure_rps() else { return };
-        let now = self.options.tempo.now();
-        let value = self.options.tempo.rate(rps);
-        let sample = Sample { metric: Metric::RequestRate, time: now, interval: REACH, value, quality: Quality::Good };
-        let observation =
-            Observation { time: now, tick: self.options.tick, samples: vec![sample], replicas: self.replicas() };
-        let Some(ticked) = self.options.brain.urge(now, &observation) else { return };
-        self.write(&Entry::Urged { record: ticked.record.clone() });
-        self.carry_out(&ticked).await;
-    }
-
     fn learn_capacity(&mut self, now: Timestamp, observation: &Observation, window: Option<&Window>) {
         let Some(window) = window.filter(|w| self.options.learn_capacity && w.tells_of_capacity()) else { return };
         let speed = self.options.tempo.speed();
@@ -339,96 +327,6 @@ impl Engine {
         }
     }
 
-    /// How many copies are wanted beyond what was decided, because endpoints that are counted do not serve.
-    fn make_up_for(&mut self, window: Option<&Window>) {
-        let (Some(window), Some(seen)) = (window, &self.seen) else { return };
-        if !self.options.make_up || !self.options.brain.is_acting() {
-            self.make_up = 0;
-            return;
-        }
-        let own = seen.replicas.desired.0.saturating_sub(self.make_up);
-        let most = (f64::from(own) * MAKE_UP).ceil() as u32;
-        let wanted = (window.impaired.round() as u32).min(most).min(self.options.limits.1.saturating_sub(own));
-        // Up at once, down one at a time: an endpoint that comes and goes is not worth a start each time.
-        self.make_up = if wanted >= self.make_up { wanted } else { self.make_up - 1 };
-    }
-
-    async fn carry_out(&mut self, ticked: &Ticked) {
-        let mut orders = ticked.orders.clone();
-        for order in &mut orders {
-            if let Goal::Replicas { replicas } = &mut order.goal {
-                *replicas = Replicas(replicas.0 + self.make_up);
-            }
-        }
-        let unchanged = orders.iter().all(|o| !matches!(o.goal, Goal::Replicas { .. }));
-        if unchanged && self.options.make_up && self.options.brain.is_acting() {
-            let wanted = Replicas(ticked.record.decision.desired.0 + self.make_up);
-            if self.seen.as_ref().is_some_and(|seen| seen.replicas.desired != wanted) {
-                let (decision, time) = (ticked.record.id, ticked.record.time);
-                orders.push(Order { decision, time, goal: Goal::Replicas { replicas: wanted } });
-            }
-        }
-        for order in &orders {
-            if let (Ok(()), Goal::Replicas { .. }) = (self.apply(std::slice::from_ref(order)).await, &order.goal) {
-                self.expect(order, ticked.record.decision.reason.load);
-            }
-        }
-    }
-
-    /// Hands orders to the target, one after the other.
-    ///
-    /// # Errors
-    /// Why the first that failed did; told already.
-    async fn apply(&mut self, orders: &[Order]) -> Result<(), String> {
-        let Some(actuator) = self.options.actuator.clone() else { return Ok(()) };
-        for order in orders {
-            let failed = match timeout(TARGET_TIMEOUT, actuator.apply(order)).await {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(format!("the order was not carried out: {error}")),
-                Err(_) => Some("the target does not take orders".to_owned()),
-            };
-            if let Some(why) = failed {
-                tracing::warn!("{}: {why}", self.options.name);
-                return Err(why);
-            }
-            self.orders += 1;
-            if let (Goal::Replicas { replicas }, Some(seen)) = (&order.goal, &mut self.seen) {
-                seen.replicas.desired = *replicas;
-            }
-        }
-        Ok(())
-    }
-
-    /// Remembers what an order should bring, to be compared with what comes.
-    fn expect(&mut self, order: &Order, load: Option<f64>) {
-        let (Goal::Replicas { replicas }, Some(controller)) = (&order.goal, self.options.brain.controller()) else {
-            return;
-        };
-        let due = order.time + controller.startup().quantile(0.5);
-        let capacity_rps = controller.capacity_rps();
-        let standing = self.league.standing();
-        if let Some(expectations) = &mut self.expectations {
-            let what = (order.decision, replicas.0);
-            expectations.acted(what, due, standing.forecast.as_ref(), load, capacity_rps, &self.options.tempo);
-        }
-    }
-
-    fn write(&mut self, entry: &Entry) {
-        if let Err(error) = self.journal.append(entry) {
-            tracing::error!("{}: the journal cannot be written: {error}", self.options.name);
-            // A number that is not in the journal is given again: the journal goes on without a gap when it can, and a
-            // target's fence is never ahead of what a restart begins with.
-            self.options.brain.number_from(self.journal.next_id());
-        }
-        if let Entry::Decided { record } | Entry::Urged { record } = entry {
-            let mut recent = self.handle.recent.lock().unwrap_or_else(PoisonError::into_inner);
-            if recent.len() == RECENT {
-                recent.pop_front();
-            }
-            recent.push_back(record.clone());
-        }
-    }
-
     /// Tells the controller of the events that calendars announce, when they change.
     fn learn_events(&mut self, now: Timestamp) {
         // A sender that is gone has nothing new.
@@ -446,64 +344,12 @@ impl Engine {
         }
     }
 
-    /// Journals what the league has told since the last tick.
-    fn write_news(&mut self) {
-        let standing = self.league.standing();
-        let fresh = standing.told.saturating_sub(self.told) as usize;
-        self.told = standing.told;
-        for told in standing.news.iter().skip(standing.news.len().saturating_sub(fresh)) {
-            self.write(&Entry::Told { time: told.time, text: told.text.clone() });
-        }
-    }
-
     /// Takes what the workers have seen of the work; a change of its kind is written down.
     fn take_prints(&mut self, now: Timestamp, window: Option<&Window>) {
         let (Some(prints), Some(proxy)) = (&mut self.prints, &self.options.proxy) else { return };
         if let Some(shifted) = prints.tick(now, proxy.take_workload(), window) {
             self.write(&shifted);
         }
-    }
-
-    /// Saves what a restart goes on from.
-    async fn keep(&mut self, now: Timestamp, observation: &Observation) {
-        let (Some(keeper), Some(controller)) = (&self.options.keeper, self.options.brain.controller()) else { return };
-        let mark = JournalMark { records: self.journal.next_id() - 1, head: self.journal.head().to_owned() };
-        let states =
-            [("controller", serde_json::to_vec(controller.state())), ("capacity", serde_json::to_vec(&self.learner))];
-        let mut checkpoints: Vec<(&'static str, Vec<u8>)> =
-            states.into_iter().filter_map(|(kind, bytes)| Some((kind, bytes.ok()?))).collect();
-        let expectations = self.expectations.as_mut().and_then(Expectations::unkept);
-        checkpoints.extend(expectations.map(|bytes| ("discrepancies", bytes)));
-        let prints = self.prints.as_mut().and_then(Prints::unkept);
-        checkpoints.extend(prints.map(|bytes| ("fingerprint", bytes)));
-        let (samples, alerts) = (observation.samples.clone(), self.alerts.changed());
-        keeper.commit(&self.options.name, now, checkpoints, samples, alerts, mark).await;
-    }
-
-    /// An operator's word: carried out, journalled, audited, shown, answered.
-    async fn hear(&mut self, said: Said) {
-        let now = self.options.tempo.now();
-        let outcome = match plane::command(&said.word, now) {
-            Ok(command) => {
-                self.options.brain.command(now, &command).map(|orders| (command, orders)).map_err(|e| e.to_string())
-            }
-            Err(why) => Err(why),
-        };
-        let answer = match outcome {
-            Ok((command, orders)) => {
-                self.write(&Entry::Commanded { time: now, command });
-                self.apply(&orders).await.map_err(|why| PlaneError::Unavailable { why })
-            }
-            Err(why) => Err(PlaneError::Refused { why }),
-        };
-        if let Some(keeper) = &self.options.keeper {
-            keeper.audit(now, &self.options.name, &said.actor, &said.word, &answer).await;
-        }
-        let shown = ServiceView { orders: self.orders, ..ServiceView::clone(&self.handle.view.load()) };
-        self.handle.view.store(Arc::new(view::operators(shown, &self.options.brain)));
-        self.handle.changed.send_modify(|n| *n += 1);
-        // Whoever asked may have gone.
-        let _ = said.answer.send(answer);
     }
 
     /// Adds the load to the league's open step; hands the step over when it has ended, and compares it with what was
@@ -530,59 +376,5 @@ impl Engine {
     fn capacity_rps(&self) -> f64 {
         let controller = self.options.brain.controller();
         controller.map_or(self.options.service.capacity_rps(), Controller::capacity_rps)
-    }
-
-    /// Publishes what there is to see.
-    fn show(&mut self, now: Timestamp, window: &Window, ticked: &Ticked, watch: Stopwatch) {
-        let paid = self.seen.as_ref().map_or(0, |s| s.replicas.ready.0 + s.replicas.starting.0);
-        if let Some(last) = self.last_now.replace(now) {
-            self.replica_seconds += f64::from(paid) * now.since(last).as_secs_f64();
-        }
-        let real = |rps: f64| self.options.tempo.real_rate(rps);
-        let baseline = self.options.brain.controller().and_then(|c| c.virtual_replicas()).map(|(_, b)| b.ready.0);
-        let point = HistoryPoint {
-            time: now,
-            load_rps: ticked.record.observation.value(Metric::RequestRate).map(real),
-            saturated: window.saturated,
-            ready: self.seen.as_ref().map_or(0, |s| s.replicas.ready.0),
-            desired: ticked.record.decision.desired.0,
-            baseline: baseline.unwrap_or(ticked.record.baseline.0),
-            late: window.late,
-            requests: window.completed + window.errors,
-            p99_ms: window.p99_ms,
-        };
-        {
-            let mut history = self.handle.points.lock().unwrap_or_else(PoisonError::into_inner);
-            if history.len() == HISTORY {
-                history.pop_front();
-            }
-            history.push_back(point);
-        }
-        let took = watch.seconds();
-        self.cpu_s += took;
-        if self.tick_ms.len() == 1_000 {
-            self.tick_ms.pop_front();
-        }
-        self.tick_ms.push_back(1_000.0 * took);
-        let sight = view::Sight {
-            options: &self.options,
-            now,
-            ticked,
-            window,
-            seen: self.seen.as_ref(),
-            stats: self.before.as_ref().map(|(stats, _)| stats),
-            standing: &self.league.standing(),
-            learner: &self.learner,
-            alerts: self.alerts.views(),
-            prints: self.prints.as_ref(),
-            accuracy: self.expectations.as_ref().map(Expectations::accuracy).unwrap_or_default(),
-            tick_ms: &self.tick_ms,
-            cpu_s: self.cpu_s,
-            replica_seconds: self.replica_seconds,
-            orders: self.orders,
-        };
-        self.handle.view.store(Arc::new(view::view(sight)));
-        self.handle.beat.store(Arc::new(now));
-        self.handle.changed.send_modify(|n| *n += 1);
     }
 }
