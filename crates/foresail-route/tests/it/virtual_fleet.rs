@@ -99,7 +99,8 @@ pub(crate) fn play(balancer: &mut dyn Balancer, scenario: &Scenario, seed: u64, 
         serving: Vec::new(),
         slowing: scenario.slowing,
     };
-    let mut outcome = Outcome { mean_ms: 0.0, p50_ms: 0.0, p99_ms: 0.0, error_rate: 0.0, picks: vec![0; scenario.fleet.len()] };
+    let mut outcome =
+        Outcome { mean_ms: 0.0, p50_ms: 0.0, p99_ms: 0.0, error_rate: 0.0, picks: vec![0; scenario.fleet.len()] };
     let (mut latencies, mut failures, mut answers) = (Vec::new(), 0_u64, 0_u64);
     let decay = balancer.latency_decay();
     let mut next_arrival = 0.0;
