@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     backtest, batch, bench, completions, config, demo, explain, features, fingerprint, forecast, generate, man, run,
-    sample_load, simulate,
+    sample_load, sample_proxy, simulate,
 };
 use crate::demo::service;
 
@@ -52,6 +52,9 @@ enum Command {
     /// Send the demonstration's load
     #[command(hide = true)]
     SampleLoad(sample_load::SampleLoad),
+    /// Proxy to fixed endpoints
+    #[command(hide = true)]
+    SampleProxy(sample_proxy::SampleProxy),
 }
 
 impl Cli {
@@ -76,6 +79,7 @@ impl Cli {
             Command::Run(command) => command.run(),
             Command::Config(command) => command.run(),
             Command::SampleLoad(command) => command.run(),
+            Command::SampleProxy(command) => command.run(),
             Command::SampleService(options) => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
                 runtime.block_on(service::serve(options))

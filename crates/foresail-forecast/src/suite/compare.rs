@@ -46,11 +46,16 @@ pub fn relative(
         geometric_mean(ratios.collect::<Option<Vec<f64>>>()?)
     };
     let value = joined(&mut |_| 0, true)?;
+    Some(resampled(value, |draw| joined(draw, false)))
+}
+
+/// The bootstrap interval around `value`: `figure` computes it anew from what `draw(count)` picks, one of `count` at a time,
+/// with replacement. A resample that it does not exist for (all its magnitudes 0) says nothing and is left out.
+pub fn resampled(value: f64, figure: impl Fn(&mut dyn FnMut(usize) -> usize) -> Option<f64>) -> Interval {
     let mut rng = SeededRng::seed_from_u64(SEED);
-    // A resample that a figure does not exist for (all its magnitudes 0) says nothing and is left out.
-    let resampled: Vec<f64> = (0..RESAMPLES).filter_map(|_| joined(&mut |count| rng.below(count), false)).collect();
+    let resampled: Vec<f64> = (0..RESAMPLES).filter_map(|_| figure(&mut |count| rng.below(count))).collect();
     let at = |level: f64| percentile(&resampled, level).unwrap_or(value);
-    Some(Interval { value, low: at(0.025), high: at(0.975) })
+    Interval { value, low: at(0.025), high: at(0.975) }
 }
 
 fn clusters(set: &Dataset, own: &[WindowScore], base: &[WindowScore]) -> Vec<(Sums, Sums)> {

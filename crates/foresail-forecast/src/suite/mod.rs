@@ -22,7 +22,7 @@ mod naive;
 mod run;
 mod score;
 
-pub use compare::{Interval, Worst, relative, worst_window};
+pub use compare::{Interval, Worst, relative, resampled, worst_window};
 pub use dataset::Dataset;
 pub use naive::textbook_naive;
 pub use run::{run, run_global};

@@ -54,6 +54,9 @@ pub enum BalancerKind {
         /// What one failed answer costs, `0s` to `1m`.
         #[serde(default = "one_second", with = "foresail_core::humane::Text")]
         failure_cost: Duration,
+        /// Whether it has to prove itself beside least-request before it chooses alone, and again from time to time.
+        #[serde(default = "yes")]
+        contest: bool,
     },
     /// The same key meets the same endpoint as long as the set allows (consistent hashing).
     RingHash {
@@ -171,6 +174,10 @@ pub enum HashKey {
     Header(String),
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn two() -> usize {
     2
 }
@@ -276,6 +283,7 @@ impl BalancerKind {
             | Self::LeastRequest { .. }
             | Self::PeakEwma { .. }
             | Self::RingHash { .. } => return self.build(worker),
+            Self::Learned { contest: false, .. } => return self.build(worker),
             Self::Learned { failure_cost, .. } => *failure_cost,
             Self::EpsilonGreedy { .. } | Self::Thompson { .. } | Self::Ucb { .. } | Self::Contextual { .. } => {
                 one_second()
@@ -293,7 +301,7 @@ impl BalancerKind {
             Self::PeakEwma { choices, decay, failure_cost } => {
                 Box::new(peak_ewma::PeakEwma { choices, decay, failure_cost_ms: ms(failure_cost) })
             }
-            Self::Learned { choices, memory, failure_cost } => {
+            Self::Learned { choices, memory, failure_cost, contest: _ } => {
                 Box::new(learned::Learned::new(choices, memory, ms(failure_cost)))
             }
             Self::RingHash { points, bounded_load, .. } => Box::new(ring_hash::RingHash::new(points, bounded_load)),
@@ -378,7 +386,7 @@ impl BalancerKind {
                 check(accepted, "balancer.decay", format!("{decay:?}"), "100ms to 10m")?;
                 check_failure_cost(*failure_cost)
             }
-            Self::Learned { choices, memory, failure_cost } => {
+            Self::Learned { choices, memory, failure_cost, contest: _ } => {
                 check((5..=64).contains(choices), "balancer.choices", choices, "5 to 64")?;
                 check_memory("balancer.memory", *memory)?;
                 check_failure_cost(*failure_cost)

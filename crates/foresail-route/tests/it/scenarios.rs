@@ -17,6 +17,7 @@ fn scenario(name: &'static str, failing: f64, slowing: Option<usize>) -> Scenari
 
 struct Mean {
     mean_ms: f64,
+    p50_ms: f64,
     p99_ms: f64,
     error_rate: f64,
 }
@@ -24,7 +25,12 @@ struct Mean {
 fn measure(kind: &BalancerKind, scenario: &Scenario, seeds: u64) -> Mean {
     let outcomes: Vec<Outcome> = (0..seeds).map(|seed| run(kind, scenario, seed)).collect();
     let mean = |of: fn(&Outcome) -> f64| outcomes.iter().map(of).sum::<f64>() / seeds as f64;
-    Mean { mean_ms: mean(|o| o.mean_ms), p99_ms: mean(|o| o.p99_ms), error_rate: mean(|o| o.error_rate) }
+    Mean {
+        mean_ms: mean(|o| o.mean_ms),
+        p50_ms: mean(|o| o.p50_ms),
+        p99_ms: mean(|o| o.p99_ms),
+        error_rate: mean(|o| o.error_rate),
+    }
 }
 
 #[test]
@@ -91,7 +97,8 @@ fn learned_gains_where_endpoints_differ_and_loses_nothing_where_they_do_not() {
         let scenario = Scenario { name, fleet: fleet.clone(), rate_rps: load * capacity, slowing: None };
         let got = policies.map(|(_, text)| measure(&kind(text), &scenario, 3));
         for ((policy, _), got) in policies.iter().zip(&got) {
-            println!("{name:14} {policy:14} mean {:7.1} ms   p99 {:7.1} ms", got.mean_ms, got.p99_ms);
+            let Mean { mean_ms, p50_ms, p99_ms, .. } = got;
+            println!("{name:14} {policy:14} mean {mean_ms:7.1} ms   p50 {p50_ms:7.1} ms   p99 {p99_ms:7.1} ms");
         }
         let (peer, learned) = (&got[0], &got[2]);
         assert!(learned.p99_ms < p99 * peer.p99_ms && learned.mean_ms < mean * peer.mean_ms, "{name}");

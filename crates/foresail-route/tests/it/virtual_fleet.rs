@@ -26,6 +26,7 @@ pub(crate) struct Scenario {
 
 pub(crate) struct Outcome {
     pub(crate) mean_ms: f64,
+    pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) error_rate: f64,
     pub(crate) picks: Vec<u64>,
@@ -98,7 +99,8 @@ pub(crate) fn play(balancer: &mut dyn Balancer, scenario: &Scenario, seed: u64, 
         serving: Vec::new(),
         slowing: scenario.slowing,
     };
-    let mut outcome = Outcome { mean_ms: 0.0, p99_ms: 0.0, error_rate: 0.0, picks: vec![0; scenario.fleet.len()] };
+    let mut outcome =
+        Outcome { mean_ms: 0.0, p50_ms: 0.0, p99_ms: 0.0, error_rate: 0.0, picks: vec![0; scenario.fleet.len()] };
     let (mut latencies, mut failures, mut answers) = (Vec::new(), 0_u64, 0_u64);
     let decay = balancer.latency_decay();
     let mut next_arrival = 0.0;
@@ -143,6 +145,7 @@ pub(crate) fn play(balancer: &mut dyn Balancer, scenario: &Scenario, seed: u64, 
     }
     latencies.sort_by(f64::total_cmp);
     outcome.mean_ms = latencies.iter().sum::<f64>() / latencies.len() as f64;
+    outcome.p50_ms = latencies[latencies.len() / 2];
     outcome.p99_ms = latencies[latencies.len() * 99 / 100];
     outcome.error_rate = failures as f64 / answers as f64;
     outcome

@@ -14,5 +14,6 @@ pub(crate) mod generate;
 pub(crate) mod man;
 pub(crate) mod run;
 pub(crate) mod sample_load;
+pub(crate) mod sample_proxy;
 pub(crate) mod simulate;
 pub(crate) mod tour;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 use foresail_core::humane;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::demo::load::{LoadGenerator, LoadOptions, LoadPlan};
+use crate::demo::load::{Histogram, LoadGenerator, LoadOptions, LoadPlan};
 use crate::output::print_json;
 
 /// Send requests at a rate, whatever becomes of those before, and print what came of them as JSON.
@@ -22,6 +22,12 @@ pub(crate) struct SampleLoad {
     /// For how long
     #[arg(long = "for", value_name = "TIME", value_parser = time, default_value = "1m")]
     length: Duration,
+    /// Of that, what is sent before anything is counted
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    warm_up: Option<Duration>,
+    /// When a request is given up
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "2s")]
+    timeout: Duration,
     /// Share by which the rate swings up and down, 0 to 1
     #[arg(long, value_parser = share, default_value = "0")]
     swing: f64,
@@ -55,15 +61,39 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// What came of it.
-#[derive(Serialize)]
-struct Outcome {
-    sent: u64,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    /// Requests whose time had come.
+    pub(crate) sent: u64,
     ok: u64,
     late: u64,
-    errors: u64,
+    /// Those without a good answer in time.
+    pub(crate) errors: u64,
     p50_ms: Option<f64>,
     p99_ms: Option<f64>,
-    generator_behind_ms: f64,
+    /// Of the good answers alone.
+    pub(crate) good: Latency,
+    /// By how much the generator was behind its plan at most.
+    pub(crate) generator_behind_ms: f64,
+}
+
+/// Latencies in ms; none of nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Latency {
+    pub(crate) mean_ms: Option<f64>,
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+}
+
+fn ms(latency: Option<Duration>) -> Option<f64> {
+    latency.map(|latency| 1_000.0 * latency.as_secs_f64())
+}
+
+impl From<&Histogram> for Latency {
+    fn from(seen: &Histogram) -> Self {
+        let at = |level| ms(seen.quantile(level));
+        Self { mean_ms: ms(seen.mean()), p50_ms: at(0.5), p99_ms: at(0.99) }
+    }
 }
 
 impl SampleLoad {
@@ -77,11 +107,12 @@ impl SampleLoad {
         let options = LoadOptions {
             connections: self.connections,
             path: self.path,
+            warm_up: self.warm_up.unwrap_or_default(),
+            timeout: self.timeout,
             ..LoadOptions::new(self.target, plan, self.seed)
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let counts = runtime.block_on(async { anyhow::Ok(LoadGenerator::start(options)?.finished().await) })?;
-        let ms = |latency: Option<Duration>| latency.map(|latency| 1_000.0 * latency.as_secs_f64());
         print_json(&Outcome {
             sent: counts.sent,
             ok: counts.ok,
@@ -89,6 +120,7 @@ impl SampleLoad {
             errors: counts.errors,
             p50_ms: ms(counts.latency(0.5)),
             p99_ms: ms(counts.latency(0.99)),
+            good: Latency::from(&counts.good),
             generator_behind_ms: 1_000.0 * counts.longest_delay.as_secs_f64(),
         })
     }

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use self::client::Client;
-pub(crate) use self::counters::{Counters, Counts};
+pub(crate) use self::counters::{Counters, Counts, Histogram};
 use self::plan::Arrivals;
 pub(crate) use self::plan::{LoadPlan, Spread};
 
@@ -40,6 +40,8 @@ pub(crate) struct LoadOptions {
     pub(crate) spread: Spread,
     /// Seed of the spread.
     pub(crate) seed: u64,
+    /// Requests whose time comes before this much has passed are sent, but not counted.
+    pub(crate) warm_up: Duration,
     /// Most connections open at a time, at least 1. A request waits for one, and that counts.
     pub(crate) connections: usize,
     /// When a request is given up, from its intended time.
@@ -58,6 +60,7 @@ impl LoadOptions {
             plan,
             spread: Spread::Poisson,
             seed,
+            warm_up: Duration::ZERO,
             connections: 512,
             timeout: Duration::from_secs(2),
             late_after: Duration::from_millis(250),
@@ -130,9 +133,10 @@ impl Drop for LoadGenerator {
 }
 
 async fn generate(options: LoadOptions, client: Client, counters: &Arc<Counters>, started: Instant) {
-    let LoadOptions { plan, spread, seed, timeout, late_after, .. } = options;
+    let LoadOptions { plan, spread, seed, warm_up, timeout, late_after, .. } = options;
     let client = Arc::new(client);
     let mut requests = JoinSet::new();
+    let uncounted = Arc::new(Counters::new());
     for arrival in Arrivals::new(plan, spread, seed) {
         let intended = started + Duration::from_secs_f64(arrival);
         let now = Instant::now();
@@ -141,6 +145,7 @@ async fn generate(options: LoadOptions, client: Client, counters: &Arc<Counters>
         } else {
             tokio::task::yield_now().await; // behind its plan, it must still let requests go on
         }
+        let counters = if arrival < warm_up.as_secs_f64() { &uncounted } else { counters };
         counters.sent(intended.elapsed());
         while requests.try_join_next().is_some() {}
         if requests.len() >= MOST_IN_FLIGHT {
@@ -222,6 +227,17 @@ mod tests {
         let counts = LoadGenerator::start(LoadOptions::new(address, second(50.0), 3)).unwrap().finished().await;
         assert!(counts.sent > 20);
         assert_eq!((counts.errors, counts.late, counts.ok), (counts.sent, counts.sent, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_to_warm_up_is_not_counted() {
+        let (address, server) = server(Duration::ZERO).await;
+        let mut options = LoadOptions::new(address, second(300.0), 1);
+        (options.spread, options.warm_up) = (Spread::Constant, Duration::from_millis(500));
+        let counts = LoadGenerator::start(options).unwrap().finished().await;
+        assert!((149..=151).contains(&counts.sent), "{}", counts.sent); // the first and the last come just at the limits
+        assert_eq!(counts.ok, counts.sent);
+        server.abort();
     }
 
     #[tokio::test]

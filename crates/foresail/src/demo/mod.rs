@@ -26,14 +26,13 @@ use foresail_scale::discrepancy::{Discrepancies, DiscrepancyOptions};
 use foresail_scale::planner::{DownRules, Guardrails};
 use foresail_scale::policies::{PolicyOptions, build};
 use foresail_server::api::{ControlPlane, Server, ServerConfig};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval, sleep_until};
 
 use self::load::{LoadGenerator, LoadOptions, LoadPlan, Spread};
 use self::plan::Plan;
 use self::score::{Peak, Summary};
+use self::service::client;
 use crate::clock::Tempo;
 use crate::live::{
     Bare, Brain, Engine, EngineOptions, Handle, Keeper, LeagueOptions, Notices, Plane, Prints, controller_options,
@@ -281,7 +280,7 @@ impl Stage {
         let Ok(seen) = self.actuator.observe().await else { return };
         let Some(copy) = seen.copies.iter().find(|c| c.id == fault.copy) else { return };
         note(&format!("copy {}: {}", fault.copy, fault.what));
-        if let Err(error) = post(copy.address, fault.path).await {
+        if let Err(error) = client::post(copy.address, fault.path).await {
             note(&format!("copy {} takes no fault: {error}", fault.copy));
         }
     }
@@ -409,20 +408,6 @@ fn brain(
     let rails = Guardrails { down, ..Guardrails::new(limits) };
     let options = controller_options(service, rails, Mode::Act, demo.late_fraction);
     Ok(Brain::Guarded(Box::new(Controller::new(options, champion, baseline)?)))
-}
-
-/// Posts nothing to `path`; a copy answers in a moment or not at all.
-async fn post(address: SocketAddr, path: &str) -> std::io::Result<()> {
-    let request = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    let exchange = async {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        let status = answer.lines().next().unwrap_or_default();
-        if status.contains(" 20") { Ok(()) } else { Err(std::io::Error::other(status.to_owned())) }
-    };
-    tokio::time::timeout(Duration::from_secs(5), exchange).await?
 }
 
 /// Something that goes wrong with a copy.

@@ -2,6 +2,7 @@
 //! bounded number of workers for a time that is drawn. It waits that time out instead of computing, so that a fleet of
 //! copies fits on a small machine.
 
+pub(crate) mod client;
 mod fault;
 mod workers;
 
@@ -44,6 +45,8 @@ const LONGEST_BODY: usize = 1 << 20;
 pub(crate) enum Distribution {
     /// Exponentially, with the mean given.
     Exponential,
+    /// Lognormally, with the mean given and a logarithm of standard deviation 1.
+    Lognormal,
     /// All alike.
     Fixed,
 }
@@ -81,7 +84,7 @@ pub(crate) struct ServiceOptions {
     /// Bytes of an answer.
     #[arg(long, default_value_t = 256)]
     pub(crate) body: usize,
-    /// A fault: slow=FACTOR, failing=SHARE, crash=DURATION or hang=DURATION, with @ID for one copy only. Repeatable. While
+    /// A fault: slow=FACTOR, failing=SHARE, failing-fast=SHARE, crash=DURATION or hang=DURATION, with @ID for one copy only. Repeatable. While
     /// it runs, POST /fault?slow=5 and the like do the same.
     #[arg(long = "fault")]
     pub(crate) faults: Vec<CopyFault>,
@@ -201,7 +204,10 @@ async fn answer(
     workers: &Workers,
     body: &Bytes,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    if workers.is_hanging() {
+    if !matches!(request.uri().path(), "/healthz" | "/metrics" | "/warm" | "/fault") {
+        workers.arrive();
+    }
+    if workers.is_hanging() && request.uri().path() != "/metrics" {
         pending::<()>().await;
     }
     let query = request.uri().query().unwrap_or_default().to_owned();

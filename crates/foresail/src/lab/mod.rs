@@ -1,6 +1,7 @@
 //! What `simulate`, `demo` and `bench scale` share: a load on ticks, policies replayed side by side, and their scores. And
-//! the benchmark of forecasts on published sets, and backtests of thousands of series.
+//! the benchmark of forecasts on published sets, backtests of thousands of series, and balancers beside other proxies.
 
+pub(crate) mod balance;
 pub(crate) mod bulk;
 pub(crate) mod gift;
 pub(crate) mod league;

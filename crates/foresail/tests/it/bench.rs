@@ -1,4 +1,4 @@
-//! `foresail bench forecast --suite` from outside.
+//! `foresail bench forecast --suite` and `foresail bench balance` from outside.
 
 use std::path::Path;
 
@@ -50,6 +50,33 @@ fn wrong_suites_and_sets_are_usage_errors() {
         ("--suite gift5 load.csv", "cannot be used with"),
     ] {
         let said = place.fails(2, &format!("bench forecast {call}"));
+        assert!(said.contains(what), "{call}: {said}");
+    }
+}
+
+/// A round of real processes at a small load, without other proxies.
+#[test]
+fn balancers_meet_a_failing_endpoint() {
+    let place = Place::new();
+    let call = "bench balance --contenders learned --scenario failing-100 --load 10 --seeds 1 --seconds 2 --warm-up 1";
+    let document = place.json(&format!("{call} --json"));
+    let cell = &document["cells"][0];
+    assert_eq!((cell["scenario"].as_str(), document["seeds"].as_u64()), (Some("failing-100"), Some(1)));
+    let trial = &cell["contenders"][0]["trials"][0];
+    let figure = |name: &str| trial[name].as_f64().unwrap_or_else(|| panic!("no {name} in {trial}"));
+    assert!(figure("sent") > 500.0 && figure("p50_ms") <= figure("p99_ms"), "{trial}");
+    assert!(figure("errors") < 0.5 && figure("bad_share") < 0.5, "{trial}");
+}
+
+#[test]
+fn a_balance_that_fits_into_no_time_is_a_usage_error() {
+    let place = Place::new();
+    for (call, what) in [
+        ("--contenders learned --seconds 300 --minutes 1", "one round takes"),
+        ("--load 100", "expected 1 to 99"),
+        ("--scenario melting", "failing-100"),
+    ] {
+        let said = place.fails(2, &format!("bench balance {call}"));
         assert!(said.contains(what), "{call}: {said}");
     }
 }

@@ -106,3 +106,9 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_learner_contests_unless_told_otherwise() {
+    assert!(read(r#"{"policy":"learned"}"#).supervised(0).report().is_some());
+    assert!(read(r#"{"policy":"learned","contest":false}"#).supervised(0).report().is_none());
+}

@@ -1,5 +1,6 @@
-//! `foresail bench forecast|scale|features`: Foresail measured.
+//! `foresail bench forecast|scale|features|balance`: Foresail measured.
 
+mod balance;
 mod features;
 mod forecast;
 mod gift;
@@ -26,6 +27,8 @@ enum What {
     Forecast(forecast::Forecast),
     /// Foresail against the best settings of HPA, KEDA and AWS
     Scale(scale::Scale),
+    /// Our balancers beside nginx and HAProxy: real processes, uneven and failing endpoints
+    Balance(balance::Balance),
 }
 
 impl Bench {
@@ -34,6 +37,7 @@ impl Bench {
             What::Features(bench) => bench.run(),
             What::Forecast(bench) => bench.run(),
             What::Scale(bench) => bench.run(),
+            What::Balance(bench) => bench.run(),
         }
     }
 }

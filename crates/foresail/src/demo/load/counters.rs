@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Buckets to an octave of latency: each is at most 1/16 wide.
-const SUB: u64 = 16;
-/// Buckets up to 2²⁷ µs (134 s).
+/// Buckets to an octave of latency: each is at most 1/64 wide.
+const SUB: u64 = 64;
+/// Buckets up to 2²⁹ µs (nine minutes).
 const BUCKETS: usize = 24 * SUB as usize;
 
 /// Counters that the generator writes and anybody reads.
@@ -16,7 +16,32 @@ pub(crate) struct Counters {
     late: AtomicU64,
     errors: AtomicU64,
     longest_delay_us: AtomicU64,
-    latency: [AtomicU64; BUCKETS],
+    /// Of all answers, errors included, and of the good ones alone.
+    latency: Latencies,
+    good: Latencies,
+}
+
+/// Latencies in buckets, and their sum.
+#[derive(Debug)]
+struct Latencies {
+    sum_us: AtomicU64,
+    buckets: [AtomicU64; BUCKETS],
+}
+
+impl Latencies {
+    fn new() -> Self {
+        Self { sum_us: AtomicU64::new(0), buckets: [const { AtomicU64::new(0) }; BUCKETS] }
+    }
+
+    fn note(&self, us: u64) {
+        self.sum_us.fetch_add(us, Ordering::Relaxed);
+        self.buckets[bucket(us)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> Histogram {
+        let buckets = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
+        Histogram { sum_us: self.sum_us.load(Ordering::Relaxed), buckets }
+    }
 }
 
 /// Counters at an instant.
@@ -32,7 +57,17 @@ pub(crate) struct Counts {
     pub(crate) errors: u64,
     /// By how much the generator itself was behind its plan at most: what a busy machine adds to the latencies.
     pub(crate) longest_delay: Duration,
-    latency: Vec<u64>,
+    /// Of all requests that came to an end; errors with the time until they were known to be.
+    pub(crate) all: Histogram,
+    /// Of those answered with success.
+    pub(crate) good: Histogram,
+}
+
+/// Latencies at an instant.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Histogram {
+    sum_us: u64,
+    buckets: Vec<u64>,
 }
 
 impl Counters {
@@ -43,7 +78,8 @@ impl Counters {
             late: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             longest_delay_us: AtomicU64::new(0),
-            latency: [const { AtomicU64::new(0) }; BUCKETS],
+            latency: Latencies::new(),
+            good: Latencies::new(),
         }
     }
 
@@ -60,7 +96,10 @@ impl Counters {
         if !good || latency > late_after {
             self.late.fetch_add(1, Ordering::Relaxed);
         }
-        self.latency[bucket(micros(latency))].fetch_add(1, Ordering::Relaxed);
+        self.latency.note(micros(latency));
+        if good {
+            self.good.note(micros(latency));
+        }
     }
 
     /// What has been counted so far.
@@ -72,23 +111,36 @@ impl Counters {
             late: load(&self.late),
             errors: load(&self.errors),
             longest_delay: Duration::from_micros(load(&self.longest_delay_us)),
-            latency: self.latency.iter().map(load).collect(),
+            all: self.latency.read(),
+            good: self.good.read(),
         }
     }
 }
 
 impl Counts {
-    /// Latency that the share `quantile` (0 to 1) of the answered requests did not exceed, to 1/16; errors count with the
-    /// time until they were known to be. None if nothing was answered.
+    /// As [`Histogram::quantile`] of all.
     pub(crate) fn latency(&self, quantile: f64) -> Option<Duration> {
-        let total: u64 = self.latency.iter().sum();
+        self.all.quantile(quantile)
+    }
+}
+
+impl Histogram {
+    /// What the share `quantile` (0 to 1) of the latencies did not exceed, to 1/64. None of nothing.
+    pub(crate) fn quantile(&self, quantile: f64) -> Option<Duration> {
+        let total: u64 = self.buckets.iter().sum();
         let rank = ((quantile.clamp(0.0, 1.0) * total as f64).ceil() as u64).max(1);
         let mut seen = 0;
-        let index = self.latency.iter().position(|count| {
+        let index = self.buckets.iter().position(|count| {
             seen += count;
             seen >= rank
         })?;
         Some(Duration::from_micros(upper_end(index)))
+    }
+
+    /// The mean. None of nothing.
+    pub(crate) fn mean(&self) -> Option<Duration> {
+        let total: u64 = self.buckets.iter().sum();
+        (total > 0).then(|| Duration::from_micros(self.sum_us / total))
     }
 }
 
@@ -96,7 +148,7 @@ fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The first 16 buckets hold a microsecond each; then every octave has 16 of equal width.
+/// The first 64 buckets hold a microsecond each; then every octave has 64 of equal width.
 fn bucket(us: u64) -> usize {
     let octave = us.max(SUB).ilog2() - SUB.ilog2();
     let index = u64::from(octave) * SUB + (us >> octave);
@@ -123,7 +175,7 @@ mod tests {
             let index = bucket(us);
             assert!(us <= upper_end(index), "{us}");
             assert!(index == 0 || us > upper_end(index - 1), "{us}");
-            assert!(upper_end(index) as f64 <= (us as f64 * 17.0 / 16.0).max(us as f64 + 1.0), "{us}");
+            assert!(upper_end(index) as f64 <= (us as f64 * 65.0 / 64.0).max(us as f64 + 1.0), "{us}");
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
     }
@@ -145,7 +197,14 @@ mod tests {
         let second = counters.read();
         assert_eq!((second.errors, second.late, second.sent), (1, 18, 102));
         assert_eq!(second.longest_delay, ms(4));
+        // The error counts among all and not among the good.
+        assert_eq!((first.good.mean(), second.good.mean()), (Some(us(151_500)), Some(us(151_500))));
+        assert_eq!((first.all == first.good, second.all.mean()), (true, Some(us(150_009))));
         assert_eq!(Counters::new().read().latency(0.5), None);
+    }
+
+    fn us(us: u64) -> Duration {
+        Duration::from_micros(us)
     }
 
     fn ms_250() -> Duration {

@@ -12,13 +12,15 @@ pub(crate) enum Fault {
     Slow(f64),
     /// This share of requests is answered 500; 0 is well again.
     Failing(f64),
+    /// This share of requests is answered 500 at once, without a worker; 0 is well again.
+    FailingFast(f64),
     /// The process ends with an error after this long.
     Crash(Duration),
-    /// Nothing is answered any more, after this long.
+    /// Nothing but /metrics is answered any more, after this long.
     Hang(Duration),
 }
 
-/// A fault of one copy, or of all: `slow=5`, `failing=0.5@3`, `crash=10s`, `hang=1m@2` (`@` the id of the copy).
+/// A fault of one copy, or of all: `slow=5`, `failing=0.5@3`, `failing-fast=1`, `crash=10s`, `hang=1m@2` (`@` the id of the copy).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct CopyFault {
     /// What goes wrong.
@@ -33,15 +35,17 @@ impl FromStr for Fault {
     fn from_str(text: &str) -> Result<Self, String> {
         let bad = || {
             format!(
-                "{text:?} is not a fault; accepted are slow=FACTOR (0.01 to 1000), failing=SHARE (0 to 1), crash=DURATION and hang=DURATION"
+                "{text:?} is not a fault; accepted are slow=FACTOR (0.01 to 1000), failing=SHARE or failing-fast=SHARE (0 to 1), crash=DURATION and hang=DURATION"
             )
         };
         let (kind, value) = text.split_once('=').ok_or_else(bad)?;
         let number = value.parse::<f64>().ok();
+        let share = number.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(bad);
         let span = value.parse::<Span>().map(|span| span.0);
         match kind {
             "slow" => number.filter(|factor| (0.01..=1000.0).contains(factor)).map(Self::Slow).ok_or_else(bad),
-            "failing" => number.filter(|share| (0.0..=1.0).contains(share)).map(Self::Failing).ok_or_else(bad),
+            "failing" => share.map(Self::Failing),
+            "failing-fast" => share.map(Self::FailingFast),
             "crash" => span.map(Self::Crash).map_err(|_| bad()),
             "hang" => span.map(Self::Hang).map_err(|_| bad()),
             _ => Err(bad()),
@@ -77,6 +81,7 @@ mod tests {
         let read = |text: &str| text.parse::<CopyFault>();
         assert_eq!(read("slow=5"), Ok(CopyFault { fault: Fault::Slow(5.0), copy: None }));
         assert_eq!(read("failing=0.5@3"), Ok(CopyFault { fault: Fault::Failing(0.5), copy: Some(3) }));
+        assert_eq!(read("failing-fast=1"), Ok(CopyFault { fault: Fault::FailingFast(1.0), copy: None }));
         assert_eq!(read("crash=10s@2").unwrap().of(2), Some(Fault::Crash(Duration::from_secs(10))));
         assert_eq!(read("hang=500ms@2").unwrap().of(1), None);
         for text in ["", "slow", "slow=0", "slow=nan", "failing=1.1", "crash=soon", "hang=1s@x", "melt=1"] {

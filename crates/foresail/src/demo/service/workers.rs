@@ -35,12 +35,14 @@ pub(super) struct Workers {
     debt_us: AtomicI64,
     queued: AtomicUsize,
     busy: AtomicUsize,
+    arrived: AtomicU64,
     served: AtomicU64,
     failed: AtomicU64,
     refused: AtomicU64,
     busy_us: AtomicU64,
     slow_percent: AtomicU32,
     failing_millionths: AtomicU32,
+    failing_fast_millionths: AtomicU32,
     warm_percent: AtomicU32,
     hanging: AtomicBool,
     /// Rung when the process is to crash.
@@ -59,20 +61,31 @@ impl Workers {
             debt_us: AtomicI64::new(0),
             queued: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
+            arrived: AtomicU64::new(0),
             served: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             busy_us: AtomicU64::new(0),
             slow_percent: AtomicU32::new(100),
             failing_millionths: AtomicU32::new(0),
+            failing_fast_millionths: AtomicU32::new(0),
             warm_percent: AtomicU32::new(0),
             hanging: AtomicBool::new(false),
             crash: Notify::new(),
         }
     }
 
+    /// Notes that a request has come, whatever becomes of it.
+    pub(super) fn arrive(&self) {
+        self.arrived.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Has a worker do one request's work.
     pub(super) async fn work(&self) -> Outcome {
+        if self.fails_at_once() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            return Outcome::Failed;
+        }
         let slot = match self.slots.try_acquire() {
             Ok(slot) => slot,
             Err(_) => {
@@ -97,10 +110,16 @@ impl Workers {
         }
     }
 
+    fn fails_at_once(&self) -> bool {
+        let share = f64::from(self.failing_fast_millionths.load(Ordering::Relaxed)) / 1e6;
+        share > 0.0 && self.draws.lock().unwrap_or_else(PoisonError::into_inner).uniform() < share
+    }
+
     fn draw(&self) -> (Duration, bool) {
         let mut draws = self.draws.lock().unwrap_or_else(PoisonError::into_inner);
         let factor = match self.distribution {
             Distribution::Exponential => draws.exponential(),
+            Distribution::Lognormal => (draws.normal() - 0.5).exp(),
             Distribution::Fixed => 1.0,
         };
         let slow = f64::from(self.slow_percent.load(Ordering::Relaxed)) / 100.0;
@@ -139,6 +158,7 @@ impl Workers {
         match fault {
             Fault::Slow(factor) => self.slow_percent.store((factor * 100.0) as u32, Ordering::Relaxed),
             Fault::Failing(share) => self.failing_millionths.store((share * 1e6) as u32, Ordering::Relaxed),
+            Fault::FailingFast(share) => self.failing_fast_millionths.store((share * 1e6) as u32, Ordering::Relaxed),
             Fault::Crash(after) => {
                 sleep(after).await;
                 self.crash.notify_one();
@@ -168,6 +188,7 @@ impl Workers {
             ("in_flight", "gauge", "Requests being worked on.", level(&self.busy)),
             ("queue_length", "gauge", "Requests waiting for a worker.", level(&self.queued)),
             ("workers", "gauge", "Workers there are.", level(&self.workers)),
+            ("arrived_total", "counter", "Requests that came for a worker.", count(&self.arrived)),
             ("served_total", "counter", "Requests answered with success.", count(&self.served)),
             ("failed_total", "counter", "Requests answered with a fault.", count(&self.failed)),
             ("refused_total", "counter", "Requests refused, the queue being full.", count(&self.refused)),
