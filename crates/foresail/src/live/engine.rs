@@ -5,21 +5,21 @@ mod tell;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use foresail_actuate::{Actuator, Observed};
 use foresail_core::{
-    Frame, Goal, JournalRecord, Known, Metric, Observation, Order, Quality, ReplicaCounts, Replicas, Sample, Timestamp,
+    Frame, JournalRecord, Known, Metric, Observation, Quality, ReplicaCounts, Replicas, Sample, Timestamp,
 };
 use foresail_proxy::{Proxy, ProxyStats};
-use foresail_scale::controller::{Command, Controller, Entry, Ticked};
+use foresail_scale::controller::{Command, Controller, Entry};
 use foresail_scale::discrepancy::Discrepancies;
 use foresail_scale::{CapacityLearner, CapacityWindow, Service};
 use foresail_server::api::plane::{Actor, HistoryPoint, PlaneError, ServiceView, Word};
-use foresail_store::{Journal, JournalMark, Rotation};
+use foresail_store::{Journal, Rotation};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -31,7 +31,7 @@ use super::keeper::Keeper;
 use super::league::{League, LeagueOptions};
 use super::meter::{Pulse, Window, window};
 use super::notices::Notices;
-use super::{plane, view};
+use super::view;
 use crate::clock::{Stopwatch, Tempo};
 
 /// How often arrivals are looked at between two ticks, and over how long a rise is judged.
@@ -43,8 +43,6 @@ const TARGET_TIMEOUT: Duration = Duration::from_secs(5);
 const HISTORY: usize = 40_320;
 /// A learned capacity is counted by once it differs this much from the one in use.
 const CAPACITY_CHANGE: f64 = 0.05;
-/// At most this share of the replicas asked for is made up for where endpoints do not pull their weight.
-const MAKE_UP: f64 = 0.25;
 /// Decisions kept in memory, so that their first pages need no reading of the journal.
 const RECENT: usize = 2_000;
 /// Alerts taken up again after a restart.

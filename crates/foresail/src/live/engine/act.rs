@@ -1,6 +1,14 @@
 //! What the loop does to the target.
 
-use super::*;
+use foresail_core::{Goal, Metric, Observation, Order, Quality, Replicas, Sample};
+use foresail_scale::controller::{Entry, Ticked};
+use tokio::time::timeout;
+
+use super::{Engine, REACH, TARGET_TIMEOUT};
+use crate::live::meter::Window;
+
+/// At most this share of the replicas asked for is made up for where endpoints do not pull their weight.
+const MAKE_UP: f64 = 0.25;
 
 impl Engine {
     /// Between ticks: a load that surely rose beyond what was asked for gets its order now.

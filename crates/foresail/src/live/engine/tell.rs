@@ -1,6 +1,18 @@
 //! What the loop writes down, answers and shows.
 
-use super::*;
+use std::sync::{Arc, PoisonError};
+
+use foresail_core::{Metric, Observation, Timestamp};
+use foresail_scale::controller::{Entry, Ticked};
+use foresail_server::api::plane::{HistoryPoint, PlaneError, ServiceView};
+use foresail_store::JournalMark;
+
+use super::{Engine, HISTORY, RECENT, Said};
+use crate::clock::Stopwatch;
+use crate::live::expectations::Expectations;
+use crate::live::fingerprint::Prints;
+use crate::live::meter::Window;
+use crate::live::{plane, view};
 
 impl Engine {
     pub(super) fn write(&mut self, entry: &Entry) {

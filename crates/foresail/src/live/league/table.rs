@@ -201,7 +201,7 @@ impl Table {
         let fitted = self.players.first().and_then(|watched| watched.fitted.as_deref());
         let change = self.watch.settle(time, load, fitted, || level(&self.history));
         if let Some(change) = change {
-            self.act_on(time, change);
+            self.act_on(time, &change);
         }
         let (pace, regime) = (self.watch.pace(), self.regime);
         let settle = |player: &mut Player| {
@@ -219,8 +219,8 @@ impl Table {
     }
 
     /// Begins anew after a change for good; leaves a spike out of what is learned from.
-    fn act_on(&mut self, time: Timestamp, change: Change) {
-        match &change {
+    fn act_on(&mut self, time: Timestamp, change: &Change) {
+        match change {
             Change::Suspected => {}
             Change::Confirmed { shift, since, .. } => {
                 self.rebase(*shift, self.steps_since(*since));
@@ -236,7 +236,7 @@ impl Table {
             }
         }
         let ahead = Span(self.options.step * self.options.scored.max(1) as u32).to_string();
-        let text = told::change(self.players[0].name, &ahead, &change);
+        let text = told::change(self.players[0].name, &ahead, change);
         self.tell_drift(time, text);
     }
 
