@@ -42,6 +42,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     writeln!(std::io::stdout(), "listening on http://{address}")?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
+    // Workers tell what they decided now and then: a browser that was quick is not counted yet.
+    let is_counted = || proxy.stats().guard.is_some_and(|guard| guard.totals.challenged > 0);
+    let mut looks = 0..250;
+    while !is_counted() && looks.next().is_some() {
+        thread::park_timeout(Duration::from_millis(20));
+    }
     serde_json::to_writer(std::io::stdout(), &proxy.stats())?;
     drop(held);
     Ok(())
