@@ -127,7 +127,8 @@ impl DriftWatch {
                 self.doubted.clear();
             }
         }
-        let least = LEAST * level();
+        // Most steps are in no doubt, and need no look at the whole history.
+        let least = if event.is_some() || self.patience > 0 { LEAST * level() } else { 0.0 };
         let change = match event.filter(|event| *event != DriftEvent::Suspected) {
             Some(verdict) => self.end(time, verdict, off, least),
             None => residual.and_then(|residual| self.doubt(time, residual, least)),

@@ -199,7 +199,7 @@ impl Table {
         self.since_fit += taken;
         let known = self.known.borrow().clone();
         let fitted = self.players.first().and_then(|watched| watched.fitted.as_deref());
-        let change = self.watch.settle(time, load, fitted, || level(&self.history));
+        let change = self.watch.settle(time, load, fitted, || mean(self.history.iter()));
         if let Some(change) = change {
             self.act_on(time, &change);
         }
@@ -309,8 +309,7 @@ impl Table {
     /// shapes of day and week, which the steps since cannot tell, are kept.
     pub(super) fn rebase(&mut self, shift: f64, steps: usize) {
         let before = self.history.len().saturating_sub(steps);
-        let seen: Vec<f64> = self.history.iter().skip(before).flatten().copied().collect();
-        let after = seen.iter().sum::<f64>() / seen.len().max(1) as f64;
+        let after = mean(self.history.iter().skip(before));
         let ratio = after / (after - shift);
         if after > 0.0 && ratio.is_finite() && ratio > 0.0 {
             let ratio = ratio.clamp(1.0 / MOST_REBASED, MOST_REBASED);
@@ -404,8 +403,8 @@ fn push_newest(list: &mut VecDeque<Told>, told: Told) {
     list.truncate(TOLD);
 }
 
-/// Mean of the loads that were seen.
-fn level(history: &VecDeque<Option<f64>>) -> f64 {
-    let (sum, count) = history.iter().flatten().fold((0.0, 0_u32), |(sum, count), load| (sum + load, count + 1));
+/// Mean of the loads that were seen; 0 of none.
+fn mean<'a>(loads: impl Iterator<Item = &'a Option<f64>>) -> f64 {
+    let (sum, count) = loads.flatten().fold((0.0, 0_u32), |(sum, count), load| (sum + load, count + 1));
     sum / f64::from(count.max(1))
 }
