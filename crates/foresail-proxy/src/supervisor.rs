@@ -3,15 +3,15 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use foresail_route::{Outliers, Sample, Standing, is_panic};
 use hyper::header::{HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, Uri};
+use sha2::{Digest, Sha256};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::ProxyConfig;
@@ -32,8 +32,8 @@ const CERTIFICATES: Duration = Duration::from_secs(5);
 /// Certificates in use, with the files they are from.
 pub(crate) type Certificates = Vec<(TlsConfig, Arc<ServerTls>)>;
 
-/// When the files of each were last changed; to be taken before they are read.
-pub(crate) type Stamps = Vec<Option<SystemTime>>;
+/// Digests of the files of each; to be taken before they are read.
+pub(crate) type Stamps = Vec<[u8; 32]>;
 
 /// Runs until the proxy drains.
 pub(crate) async fn run(shared: Arc<Shared>, certificates: Certificates, stamps: Stamps) {
@@ -194,11 +194,17 @@ impl Supervisor {
     }
 }
 
-/// When the newest of the files was changed.
-pub(crate) fn stamp(config: &TlsConfig) -> Option<SystemTime> {
-    let modified = |path: &Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
-    let more = config.more.iter().flat_map(|pair| [modified(&pair.certificate), modified(&pair.key)]);
-    [modified(&config.certificate), modified(&config.key)].into_iter().chain(more).flatten().max()
+/// Digest of what the files hold: the time of a change would not do, a file system's clock ticks only every few
+/// milliseconds, and tools that unpack or copy set it back.
+pub(crate) fn stamp(config: &TlsConfig) -> [u8; 32] {
+    let more = config.more.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
+    let mut digest = Sha256::new();
+    for path in [&config.certificate, &config.key].into_iter().chain(more) {
+        let content = std::fs::read(path).unwrap_or_default();
+        digest.update((content.len() as u64).to_be_bytes());
+        digest.update(content);
+    }
+    digest.finalize().into()
 }
 
 /// Whether an endpoint answers a probe with a status below 400.
