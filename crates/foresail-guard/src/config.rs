@@ -1,5 +1,6 @@
 //! The settings of a guard: safe defaults, ranges in every field's documentation.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -61,6 +62,9 @@ pub struct GuardConfig {
     /// The longest block, `first_block` to `24h`. Default `1h`.
     #[serde(with = "foresail_core::humane::Text")]
     pub longest_block: Duration,
+    /// File in which what was learned and the secrets are kept over restarts, readable by its owner alone; none (the
+    /// default) begins anew each time. Written by whoever runs the guard, every ten minutes and at the end.
+    pub state: Option<PathBuf>,
 }
 
 /// A bot and the domains its addresses resolve to and from.
@@ -108,6 +112,7 @@ impl Default for GuardConfig {
             captcha: None,
             first_block: Duration::from_secs(60),
             longest_block: Duration::from_secs(3600),
+            state: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use foresail_core::{SeededRng, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::challenge::{self, Checker, Refused, Spent};
 use crate::clearance::{self, Keys};
@@ -35,7 +36,7 @@ const COUNTED: f32 = 20.0;
 const SEASONED_S: f32 = 600.0;
 
 /// What nobody outside may know. All guards of a service share it.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Secrets {
     /// Of the sketches and hashes.
     pub hash: [u64; 2],

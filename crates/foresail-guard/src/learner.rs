@@ -10,6 +10,7 @@ use crate::Error;
 use crate::baseline::Baseline;
 use crate::config::GuardConfig;
 use crate::excess;
+use crate::guard::Secrets;
 use crate::isolation_forest::{Form, IsolationForest};
 use crate::mix::GROUPS;
 use crate::model::{Judge, Model};
@@ -87,9 +88,22 @@ pub struct Summary {
     pub totals: Totals,
 }
 
-/// What was learned, to go on with after a restart. The forest grows again from new rows.
+/// What a service's guards go on with after a restart: what was learned, and the secrets. Groups are hashes under them, so the
+/// one is worth nothing without the other; and who holds clearance keeps it. Who can read it can make clearances.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct LearnerState(Baseline);
+pub struct Saved {
+    /// What nobody outside may know.
+    pub secrets: Secrets,
+    /// What is usual.
+    pub learned: LearnerState,
+}
+
+/// What was learned, to go on with after a restart. The forest grows again from its rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LearnerState {
+    baseline: Baseline,
+    rows: Vec<([f32; FEATURES], u16)>,
+}
 
 impl Learner {
     /// One that knows nothing yet.
@@ -118,13 +132,19 @@ impl Learner {
     /// # Errors
     /// [`Error::BadState`] if that is of another version or damaged.
     pub fn restore(config: &GuardConfig, state: LearnerState, rng: SeededRng) -> Result<Self, Error> {
-        let baseline = state.0.check()?;
-        Ok(Self { baseline, ..Self::new(config, rng) })
+        let LearnerState { baseline, mut rows } = state;
+        rows.truncate(MOST_ROWS);
+        if rows.iter().flat_map(|(row, _)| row).any(|x| !x.is_finite()) {
+            return Err(Error::BadState("a row is not finite".to_owned()));
+        }
+        let mut learner = Self { baseline: baseline.check()?, rows, ..Self::new(config, rng) };
+        learner.grow();
+        Ok(learner)
     }
 
     /// What it has learned.
     pub fn state(&self) -> LearnerState {
-        LearnerState(self.baseline.clone())
+        LearnerState { baseline: self.baseline.clone(), rows: self.rows.clone() }
     }
 
     /// Goes by other settings from now on.
@@ -183,11 +203,19 @@ impl Learner {
         let hour = now_s.div_euclid(3600);
         if hour != self.grown_hour && self.rows.len() >= LEAST_ROWS {
             self.grown_hour = hour;
-            let rows: Vec<&[f32]> = self.rows.iter().map(|(row, _)| &row[..]).collect();
-            // Rows are finite and alike, so it can only fail for want of them, and then the last forest stays.
-            if let Ok(forest) = IsolationForest::fit(&rows, Form::Paper, &mut self.rng) {
-                self.judge = Some(Arc::new(Judge::new(forest, &self.rows)));
-            }
+            self.grow();
+        }
+    }
+
+    /// Grows the forest on the rows there are, if they are enough.
+    fn grow(&mut self) {
+        if self.rows.len() < LEAST_ROWS {
+            return;
+        }
+        let rows: Vec<&[f32]> = self.rows.iter().map(|(row, _)| &row[..]).collect();
+        // Rows are finite and alike, so it can only fail for want of them, and then the last forest stays.
+        if let Ok(forest) = IsolationForest::fit(&rows, Form::Paper, &mut self.rng) {
+            self.judge = Some(Arc::new(Judge::new(forest, &self.rows)));
         }
     }
 

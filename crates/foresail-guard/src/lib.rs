@@ -57,7 +57,7 @@ pub use config::{BotRule, Captcha, GuardConfig, Mode};
 pub use error::Error;
 pub use guard::{Common, Guard, Secrets};
 pub use hash::HashKey;
-pub use learner::{Learner, LearnerState, Summary, Totals};
+pub use learner::{Learner, LearnerState, Saved, Summary, Totals};
 pub use mix::Dimension;
 pub use model::Model;
 pub use pressure::Load;

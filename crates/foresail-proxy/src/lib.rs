@@ -31,6 +31,7 @@ mod fleet;
 mod forwarded;
 mod gate;
 mod guard;
+mod guard_state;
 mod histogram;
 mod listen;
 mod otlp;

@@ -1,4 +1,5 @@
-//! Workshop: seeded load and requests to learn from and to be tested by, and the event-driven plant, all in virtual time.
+//! Workshop: seeded load and requests to learn from and to be tested by, the event-driven plant, and a site with its guard, all
+//! in virtual time.
 //!
 //! ```
 //! use foresail_sim::generate::{GenerateOptions, Kind, Overlay, Pattern, generate};
@@ -15,3 +16,4 @@
 pub mod event;
 pub mod generate;
 pub mod requests;
+pub mod site;

@@ -1,3 +1,4 @@
+use foresail_guard::challenge;
 use foresail_proxy::{Admission, GuardConfig, GuardMode, Proxy, ProxyConfig};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
@@ -119,4 +120,33 @@ async fn settings_of_the_guard_are_reloaded_and_checked() {
     let mut wrong = guarded(GuardMode::Observe);
     wrong.guard.as_mut().unwrap().work_bits = 99;
     assert_eq!(proxy.reload(wrong).unwrap_err().to_string(), "guard.work_bits is 99, accepted is 8 to 24");
+}
+
+#[tokio::test]
+async fn clearance_outlives_a_restart_where_state_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("guard.json");
+    let upstream = Upstream::start("a").await;
+    let start_again = || {
+        let mut config = guarded(GuardMode::Enforce);
+        config.guard.as_mut().unwrap().state = Some(state.clone());
+        start(config, &[&upstream])
+    };
+    let html = "Accept: text/html\r\n";
+
+    let proxy = start_again();
+    let held = press(&proxy).await;
+    let page = ask_until(&proxy, "192.0.2.1", html, 403).await;
+    let (puzzle, bits) = challenge::read_page(&page).unwrap();
+    let answer = format!("{}?p={puzzle}&n={}", challenge::ANSWER_PATH, challenge::solve(puzzle, bits));
+    let cleared = ask(&proxy, "192.0.2.1", &answer, "").await;
+    let cookie = cleared.split("set-cookie: ").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+    drop(held);
+    proxy.shutdown(std::time::Duration::ZERO);
+    assert!(state.exists());
+
+    let proxy = start_again();
+    let _held = press(&proxy).await;
+    ask_until(&proxy, "192.0.2.1", html, 403).await;
+    assert_eq!(status(&ask(&proxy, "192.0.2.1", "/", &format!("{html}Cookie: {cookie}\r\n")).await), 200);
 }

@@ -12,12 +12,16 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::header::{HOST, HeaderValue};
+use hyper::{Request, Uri};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use self::client::Client;
+pub(crate) use self::client::Client;
 pub(crate) use self::counters::{Counters, Counts, Histogram};
 use self::plan::Arrivals;
 pub(crate) use self::plan::{LoadPlan, Spread};
@@ -84,7 +88,8 @@ impl LoadGenerator {
     /// # Errors
     /// If the host or path is none, or the system gives no thread.
     pub(crate) fn start(options: LoadOptions) -> anyhow::Result<Self> {
-        let client = Client::new(options.target, &options.host, &options.path, options.connections.max(1))?;
+        let client = Client::new(options.target, options.connections);
+        let request = Template::new(&options.host, &options.path)?;
         let runtime = Builder::new_current_thread().enable_all().build().context("no runtime for the load")?;
         let counters = Arc::new(Counters::new());
         let started = Instant::now();
@@ -94,7 +99,7 @@ impl LoadGenerator {
         let work = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = generate(options, client, &shared, started) => {}
+                    () = generate(options, client, &request, &shared, started) => {}
                     _ = stopping.wait_for(|stop| *stop) => {}
                 }
             });
@@ -132,7 +137,36 @@ impl Drop for LoadGenerator {
     }
 }
 
-async fn generate(options: LoadOptions, client: Client, counters: &Arc<Counters>, started: Instant) {
+/// What is sent each time.
+#[derive(Debug)]
+struct Template {
+    host: HeaderValue,
+    uri: Uri,
+}
+
+impl Template {
+    fn new(host: &str, path: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            host: HeaderValue::from_str(host).with_context(|| format!("{host:?} is no host"))?,
+            uri: path.parse().with_context(|| format!("{path:?} is no path"))?,
+        })
+    }
+
+    fn request(&self) -> Request<Empty<Bytes>> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.uri.clone();
+        request.headers_mut().insert(HOST, self.host.clone());
+        request
+    }
+}
+
+async fn generate(
+    options: LoadOptions,
+    client: Client,
+    template: &Template,
+    counters: &Arc<Counters>,
+    started: Instant,
+) {
     let LoadOptions { plan, spread, seed, warm_up, timeout, late_after, .. } = options;
     let client = Arc::new(client);
     let mut requests = JoinSet::new();
@@ -152,10 +186,10 @@ async fn generate(options: LoadOptions, client: Client, counters: &Arc<Counters>
             counters.answered(false, intended.elapsed(), late_after);
             continue;
         }
-        let (client, counters) = (Arc::clone(&client), Arc::clone(counters));
+        let (client, counters, request) = (Arc::clone(&client), Arc::clone(counters), template.request());
         requests.spawn(async move {
-            let answer = timeout_at(intended + timeout, client.get()).await;
-            let good = matches!(answer, Ok(Ok(status)) if status.as_u16() < 400);
+            let answer = timeout_at(intended + timeout, client.send(request)).await;
+            let good = matches!(answer, Ok(Ok(response)) if response.status().as_u16() < 400);
             counters.answered(good, intended.elapsed(), late_after);
         });
     }
