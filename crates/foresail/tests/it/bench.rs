@@ -81,11 +81,11 @@ fn a_balance_that_fits_into_no_time_is_a_usage_error() {
     }
 }
 
-/// A round of real processes: a small flood, a guard that knows one day, no other proxies.
+/// A round of real processes: a small flood, a guard that knows a morning, no other proxies.
 #[test]
 fn a_flood_is_held_and_people_are_served() {
     let place = Place::new();
-    let call = "bench guard --contenders guard --attacks flood --seeds 1 --days 1 --rate 800 --seconds 2 --grace 1";
+    let call = "bench guard --contenders guard --attacks flood --seeds 1 --days 0 --rate 800 --seconds 2 --grace 1";
     let document = place.json(&format!("{call} --warm-up 1 --json"));
     let (none, flood) = (&document["cells"][0], &document["cells"][1]);
     assert_eq!((none["attack"].as_str(), flood["attack"].as_str()), (Some("none"), Some("flood")));

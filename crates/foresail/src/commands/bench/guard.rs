@@ -29,8 +29,8 @@ pub(crate) struct Guard {
     /// Seed of the first round; the guard's thresholds were chosen on 1 to 3
     #[arg(long, default_value_t = 101)]
     first_seed: u64,
-    /// Days of the mix that our guard has learned from, in virtual time
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=28))]
+    /// Days of the mix that our guard has learned from, and 14 hours more, in virtual time
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(0..=28))]
     days: u32,
     /// Requests a second of an attack
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(10..=100_000))]

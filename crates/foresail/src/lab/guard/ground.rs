@@ -17,7 +17,7 @@ const HOURS: u32 = 14;
 /// Requests that decisions are timed on.
 const TIMED: usize = 100_000;
 
-/// A site after some days.
+/// A site in the afternoon after some days.
 #[derive(Debug)]
 pub(super) struct Ground {
     pub(super) seed: u64,
@@ -50,8 +50,8 @@ impl Ground {
         let midnight = now.floor_to(hour) - hour * (24 * days + HOURS);
         let mut world = World::on_the_wire(seed, midnight, SERVICE_MS as f32);
         world.run_days(days.into());
-        world.settle();
         world.run_hours(HOURS.into());
+        world.settle();
         let state = folder.join(format!("guard-{seed}.json"));
         let saved = serde_json::to_vec(&world.saved())?;
         std::fs::write(&state, saved).with_context(|| format!("cannot write {}", state.display()))?;
