@@ -11,8 +11,8 @@ use foresail_core::{
 };
 use foresail_server::api::{
     Actor, AlertView, AlikeView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
-    FingerprintView, ForecastView, HistoryPoint, InputView, KindView, LeadView, ModelView, PendingView, PlaneError,
-    Question, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
+    FingerprintView, ForecastView, HistoryPoint, InputView, KindView, LeadView, ModelView, OwnMetricView, PendingView,
+    PlaneError, Question, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
 };
 use tokio::sync::watch;
 
@@ -422,6 +422,7 @@ impl State {
             regimes: 2,
             remembered: 2_880,
             rate_rps: 233.0,
+            own: vec![OwnMetricView { name: "cache_hit_ratio".to_owned(), value: 0.81, usual: Some(0.93) }],
             kinds: vec![
                 of("GET /item/*", 0.47, 0.46),
                 of("GET /report/*", 0.41, 0.40),

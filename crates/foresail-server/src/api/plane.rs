@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 pub use self::learned::{
     AlikeView, CapacityView, DriftView, FingerprintView, ForecastView, InputView, KindView, LeadView, ModelView,
-    ScoreView, Told, UtilisationView,
+    OwnMetricView, ScoreView, Told, UtilisationView,
 };
 pub use self::service::{
     AlertView, BalancerView, EndpointView, HistoryPoint, PendingView, ServedView, ServiceView, WorkerBalancerView,

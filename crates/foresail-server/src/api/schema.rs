@@ -193,10 +193,14 @@ shapes! {
         rate_rps: "number?", "Requests a second"; busy: "number?", "Requests worked on at a time";
         regime_after: "whole?", "What followed `ahead` later"; rate_after_rps: "number?", "Likewise"; busy_after: "number?", "Likewise";
     }
+    OwnMetricView: "A figure that the application tells of itself" {
+        name: "text", "As configured"; value: "number", "In the interval"; usual: "number?", "In this kind of work";
+    }
     FingerprintView: "What kind of work it is, as of the last interval that has ended" {
         time: "time", "Its start"; interval: "Duration", "Its length"; regime: "whole", "The kind of work, a number that stays its own";
         since: "time", "For how long it has been that"; regimes: "whole", "Told apart"; remembered: "whole", "Intervals";
         rate_rps: "number", "Requests a second"; kinds: "[KindView]", "Most frequent first";
+        own: "[OwnMetricView]", "The application's own figures that answered";
         points: "[(time, whole, number, number)]", "Intervals: start, kind of work, first two numbers of the fingerprint";
         explained: "(share, share)", "Of what varies, by these two"; alike: "[AlikeView]", "Nearest first";
         busy: "number", "Requests worked on at a time"; busy_foretold: "number?", "The same, `ahead` on";

@@ -188,7 +188,7 @@ impl Stage {
             actuator: Some(Arc::clone(&actuator) as Arc<dyn Actuator>),
             known: watch::channel(Arc::default()).1,
             // Workers hand over four times a second, which is a long time on this clock.
-            fingerprint: Some(Prints::new(Duration::from_secs(5).mul_f64(pace.speed).max(TICK), None)?),
+            fingerprint: Some(Prints::without_metrics(Duration::from_secs(5).mul_f64(pace.speed).max(TICK))?),
             league: LeagueOptions {
                 step: TICK,
                 horizon: 24,

@@ -16,6 +16,7 @@ mod league;
 mod meter;
 mod notices;
 mod outside;
+mod own_metrics;
 mod past;
 mod plane;
 mod service;

@@ -222,6 +222,11 @@ folder = "web"
             ),
             ("max = 20", "max = 20\n[service.web.fingerprint]\noff = true", "f.toml:6: unknown field `off`"),
             (
+                "max = 20",
+                "max = 20\n[service.web.fingerprint.metrics]\nurl = \"http://p\"\nqueries = { hits = \" \" }",
+                "f.toml:5: service.web.fingerprint: metrics.queries.hits is empty; expected a name and PromQL",
+            ),
+            (
                 "[service.web]",
                 "[[notify]]\nkind = \"pigeon\"\n[service.web]",
                 "f.toml:3: unknown variant `pigeon`, expected",

@@ -232,6 +232,7 @@ impl ServiceConfig {
             prometheus.client.resolve(folder);
         }
         self.known.resolve(folder);
+        self.fingerprint.resolve(folder);
     }
 
     /// What one replica can do.
