@@ -1,5 +1,6 @@
 //! The settings of a guard: safe defaults, ranges in every field's documentation.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,27 @@ pub enum Mode {
     /// As the exercise has it: absolute thresholds on a profile of each address, challenge from 0.5, block for an hour from 0.8.
     /// Acts.
     Seed,
+}
+
+impl Mode {
+    /// What it does about an attack, as a verb of which the guard is the subject.
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Observe => "would act",
+            Self::Enforce | Self::Seed => "acts",
+        }
+    }
+}
+
+/// As in the configuration.
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
+            Self::Seed => "seed",
+        })
+    }
 }
 
 /// Everything a guard needs to know.

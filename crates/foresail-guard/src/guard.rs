@@ -5,6 +5,7 @@ use std::sync::Arc;
 use foresail_core::{SeededRng, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::account::Standing;
 use crate::challenge::{self, Checker, Refused, Spent};
 use crate::clearance::{self, Keys};
 use crate::client::ClientId;
@@ -140,6 +141,7 @@ impl Guard {
             self.judge(arrival)
         };
         let report = &mut self.report;
+        report.sights.note(arrival, &verdict);
         report.arrivals += 1;
         report.attack += u64::from(verdict.label == Label::Attack);
         match verdict.action {
@@ -163,7 +165,21 @@ impl Guard {
         let places = traits.places();
         let model = Arc::clone(&self.model);
         let case = self.case(&model, client, slot, &places, now);
-        let verdict = self.rule(&model, &case, arrival, client, slot, now, since, &places);
+        let is_pardoned = model.is_pardoned(client);
+        if let Some(slot) = slot {
+            let Case { rps, limit_rps, cost: ms_per_s, strikes, blocked_s, .. } = case;
+            let at = arrival.at;
+            self.report.sights.see(&Standing { at, client, rps, limit_rps, ms_per_s, strikes, blocked_s });
+            if is_pardoned {
+                self.table.at(slot).pardon(now);
+            }
+        }
+        let mut verdict = self.rule(&model, &case, arrival, client, slot, now, since, &places);
+        if is_pardoned && verdict.would != Action::Allow {
+            // It goes through; what is usual is not learned from it.
+            let label = Label::Suspect;
+            verdict = Verdict { action: Action::Allow, would: Action::Allow, label, reason: Reason::Pardoned };
+        }
         let weight = (COUNTED / traits.conduct.recent.max(COUNTED)).min(1.0);
         self.report.count(&places, weight, verdict.label == Label::Benign);
         if verdict.label == Label::Benign
@@ -387,7 +403,8 @@ impl Guard {
     }
 
     fn acted(&self, would: Action, label: Label, reason: Reason) -> Verdict {
-        let action = if self.config.mode == Mode::Observe { Action::Allow } else { would };
+        let stays_its_hand = self.config.mode == Mode::Observe || self.model.stands_down;
+        let action = if stays_its_hand { Action::Allow } else { would };
         Verdict { action, would, label, reason }
     }
 

@@ -7,7 +7,9 @@ use foresail_core::{SeededRng, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::account::{self, Account, Ledger};
 use crate::baseline::Baseline;
+use crate::client::ClientId;
 use crate::config::GuardConfig;
 use crate::excess;
 use crate::guard::Secrets;
@@ -25,6 +27,8 @@ const CALM: Duration = Duration::from_secs(60);
 /// Rows that the forest is grown on, at least and at most.
 const LEAST_ROWS: usize = 256;
 const MOST_ROWS: usize = 4096;
+/// Clients that may be pardoned at a time; a further one takes the place of the pardon that ends first.
+const MOST_PARDONS: usize = 1024;
 /// Of those, the most that may be from one part of the Internet.
 const MOST_ROWS_OF_ONE: usize = MOST_ROWS / 20;
 
@@ -47,6 +51,11 @@ pub struct Learner {
     calm_from: Option<Timestamp>,
     last: Option<Timestamp>,
     totals: Totals,
+    ledger: Ledger,
+    pardons: Vec<(ClientId, Timestamp)>,
+    stands_down_until: Option<Timestamp>,
+    /// What was published last.
+    model: Option<Arc<Model>>,
     rng: SeededRng,
 }
 
@@ -123,6 +132,10 @@ impl Learner {
             calm_from: None,
             last: None,
             totals: Totals::default(),
+            ledger: Ledger::default(),
+            pardons: Vec::new(),
+            stands_down_until: None,
+            model: None,
             rng,
         }
     }
@@ -152,6 +165,22 @@ impl Learner {
         self.config = config.clone();
     }
 
+    /// Lets a client in until then, whatever it does, and forgives what it did.
+    pub fn pardon(&mut self, client: ClientId, until: Timestamp) {
+        self.pardons.retain(|(known, _)| *known != client);
+        if self.pardons.len() >= MOST_PARDONS
+            && let Some(first) = (0..self.pardons.len()).min_by_key(|i| self.pardons[*i].1)
+        {
+            self.pardons.swap_remove(first);
+        }
+        self.pardons.push((client, until));
+    }
+
+    /// Judges and tells, and lets everything through until then; with none, acts again as configured.
+    pub fn stand_down(&mut self, until: Option<Timestamp>) {
+        self.stands_down_until = until;
+    }
+
     /// Takes in what came since the last tick and how the origin bears it; what workers are to judge by until the next. To be
     /// called once or twice a second.
     pub fn tick(&mut self, at: Timestamp, report: &Report, load: &Load) -> Arc<Model> {
@@ -161,7 +190,12 @@ impl Learner {
         self.pressure.update(load, self.refused, seconds);
         let now_s = at.as_micros().div_euclid(1_000_000);
         self.learn(at, now_s, report);
-        self.publish(now_s)
+        self.ledger.take_in(&report.sights, at);
+        self.pardons.retain(|(_, until)| at < *until);
+        self.stands_down_until = self.stands_down_until.filter(|until| at < *until);
+        let model = self.publish(now_s);
+        self.model = Some(Arc::clone(&model));
+        model
     }
 
     fn take_in(&mut self, report: &Report, seconds: f64) {
@@ -241,7 +275,11 @@ impl Learner {
     fn publish(&self, now_s: i64) -> Arc<Model> {
         let (rate, cost) = self.baseline.client_rates();
         let limit_cost = if cost > 0.0 { (cost * self.config.margin).max(LEAST_COST) } else { f32::INFINITY };
+        let mut pardoned: Vec<ClientId> = self.pardons.iter().map(|(client, _)| *client).collect();
+        pardoned.sort_unstable();
         let mut model = Model {
+            pardoned: Arc::new(pardoned),
+            stands_down: self.stands_down_until.is_some(),
             pressure: self.pressure.value() as f32,
             is_engaged: self.pressure.is_engaged(),
             busy: Arc::clone(self.baseline.busy()),
@@ -269,6 +307,20 @@ impl Learner {
             limit_cost: if cost > 0.0 { (cost * self.config.margin).max(LEAST_COST) } else { f32::INFINITY },
             forest_p99: self.judge.as_ref().map(|judge| judge.p99()),
             totals: self.totals,
+        }
+    }
+
+    /// All that there is to see.
+    pub fn account(&self) -> Account {
+        Account {
+            at: self.last.unwrap_or(Timestamp::from_secs(0)),
+            mode: self.config.mode,
+            summary: self.summary(),
+            clients: self.ledger.clients(),
+            groups: self.model.as_deref().map(account::groups).unwrap_or_default(),
+            notes: self.ledger.notes(),
+            pardons: self.pardons.clone(),
+            stands_down_until: self.stands_down_until,
         }
     }
 

@@ -26,6 +26,7 @@
 //! assert_eq!(learner.summary().totals.passed, 1);
 //! ```
 
+mod account;
 mod baseline;
 pub mod bots;
 pub mod challenge;
@@ -52,6 +53,7 @@ mod sketch;
 mod verdict;
 mod week;
 
+pub use account::{Account, GroupShare, Note, Standing};
 pub use client::ClientId;
 pub use config::{BotRule, Captcha, GuardConfig, Mode};
 pub use error::Error;

@@ -1,5 +1,6 @@
 //! What a worker has seen since it last said so.
 
+use crate::account::Sights;
 use crate::client::ClientId;
 use crate::mix::{GROUPS, Places};
 use crate::profile::FEATURES;
@@ -32,6 +33,8 @@ pub struct Report {
     pub(crate) busy: Vec<(ClientId, f32)>,
     /// What clients without fault look like, with the group of their fingerprint.
     pub(crate) rows: Vec<([f32; FEATURES], u16)>,
+    /// What people are told.
+    pub(crate) sights: Sights,
 }
 
 impl Default for Report {
@@ -51,6 +54,7 @@ impl Default for Report {
             costs: LogHistogram::default(),
             busy: Vec::new(),
             rows: Vec::new(),
+            sights: Sights::default(),
         }
     }
 }
@@ -109,6 +113,7 @@ impl Report {
             self.name_busy(*client, sum);
         }
         self.rows.extend_from_slice(&other.rows);
+        self.sights.merge(&other.sights);
     }
 }
 

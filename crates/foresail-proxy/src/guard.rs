@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
-use foresail_core::SeededRng;
+use foresail_core::{SeededRng, Timestamp};
 use foresail_guard::challenge::{self, ANSWER_PATH};
 use foresail_guard::{
-    Action, Arrival, Challenge, Common, Fingerprint, Guard, GuardConfig, Kind, Label, Learner, LearnerState, Load,
-    Model, Outcome, Report, Saved, Secrets, Summary,
+    Account, Action, Arrival, Challenge, ClientId, Common, Fingerprint, Guard, GuardConfig, Kind, Label, Learner,
+    LearnerState, Load, Model, Outcome, Report, Saved, Secrets,
 };
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -42,7 +42,16 @@ pub(crate) struct SharedGuard {
     generation: AtomicU64,
     /// What workers have seen and the learner has not yet taken.
     reports: Vec<ArcSwapOption<Report>>,
-    pub(crate) summary: ArcSwapOption<Summary>,
+    pub(crate) account: ArcSwapOption<Account>,
+    /// What operators have said and the learner has not yet taken.
+    said: ArcSwap<Vec<Said>>,
+}
+
+/// What an operator says to the guard.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    Pardon { client: ClientId, until: Timestamp },
+    StandDown { until: Option<Timestamp> },
 }
 
 impl SharedGuard {
@@ -59,8 +68,14 @@ impl SharedGuard {
             model: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
             reports: (0..workers).map(|_| ArcSwapOption::empty()).collect(),
-            summary: ArcSwapOption::empty(),
+            account: ArcSwapOption::empty(),
+            said: ArcSwap::default(),
         }
+    }
+
+    /// Tells the learner, who looks twice a second.
+    pub(crate) fn tell(&self, said: &Said) {
+        self.said.rcu(|waiting| waiting.iter().chain([said]).cloned().collect::<Vec<_>>());
     }
 }
 
@@ -255,9 +270,15 @@ impl Teacher {
         let load = load(&stats, &self.before, config, endpoints);
         self.before = stats;
         self.learner.set_config(settings);
+        for said in guard.said.swap(Arc::default()).iter() {
+            match *said {
+                Said::Pardon { client, until } => self.learner.pardon(client, until),
+                Said::StandDown { until } => self.learner.stand_down(until),
+            }
+        }
         let model = self.learner.tick(clock::wall(), &report, &load);
         guard.model.store(Some(model));
-        guard.summary.store(Some(Arc::new(self.learner.summary())));
+        guard.account.store(Some(Arc::new(self.learner.account())));
         guard.generation.fetch_add(1, Ordering::Release);
         if now >= self.next_save {
             self.next_save = now + SAVE;

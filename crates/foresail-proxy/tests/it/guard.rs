@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use foresail_guard::challenge;
 use foresail_proxy::{Admission, GuardConfig, GuardMode, Proxy, ProxyConfig};
 use sha2::{Digest, Sha256};
@@ -108,6 +110,41 @@ async fn a_browser_that_solves_the_puzzle_is_let_in_and_nobody_else() {
     let stats = until(&proxy, "reported", |s| s.guard.is_some_and(|g| g.totals.challenged > 0)).await;
     assert!(stats.held >= 6 && stats.guard.is_some_and(|g| g.totals.attack > 0), "{stats:?}");
     check_balance(&stats);
+}
+
+#[tokio::test]
+async fn operators_see_why_and_undo_it() {
+    let upstream = Upstream::start("a").await;
+    let proxy = start(guarded(GuardMode::Enforce), &[&upstream]);
+    let _held = press(&proxy).await;
+    ask_until(&proxy, "192.0.2.1", "", 429).await;
+    until(&proxy, "reported", |s| s.guard.is_some_and(|g| g.totals.throttled > 0)).await;
+    let account = proxy.guard_account().unwrap();
+    let note = account.notes.iter().find(|note| note.client.to_string() == "192.0.2.1").unwrap();
+    assert!(note.path == "/" && note.agent == "test", "{note:?}");
+    assert!(note.verdict.to_string().contains("requests/s of"), "{}", note.verdict);
+    let hour = Duration::from_secs(3600);
+    let takes_hold = |what, is: fn(&foresail_proxy::GuardAccount) -> bool| {
+        let proxy = &proxy;
+        async move { until(proxy, what, |_| proxy.guard_account().is_some_and(|account| is(&account))).await }
+    };
+
+    assert!(proxy.pardon("192.0.2.1".parse().unwrap(), hour));
+    takes_hold("pardoned", |account| account.pardons.len() == 1).await;
+    for _ in 0..20 {
+        assert_eq!(status(&ask(&proxy, "192.0.2.1", "/", "").await), 200);
+    }
+    ask_until(&proxy, "192.0.2.2", "", 429).await;
+    assert!(proxy.stand_down(Some(hour)));
+    takes_hold("standing down", |account| account.stands_down_until.is_some()).await;
+    for _ in 0..20 {
+        assert_eq!(status(&ask(&proxy, "192.0.2.2", "/", "").await), 200);
+    }
+    assert!(proxy.stand_down(None));
+    takes_hold("acting again", |account| account.stands_down_until.is_none()).await;
+    ask_until(&proxy, "192.0.2.3", "", 429).await;
+    let bare = start(one_worker(), &[&upstream]);
+    assert!(!bare.pardon("192.0.2.1".parse().unwrap(), hour) && bare.guard_account().is_none());
 }
 
 #[tokio::test]

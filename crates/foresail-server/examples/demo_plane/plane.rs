@@ -11,8 +11,9 @@ use foresail_core::{
 };
 use foresail_server::api::{
     Actor, AlertView, AlikeView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
-    FingerprintView, ForecastView, HistoryPoint, InputView, KindView, LeadView, ModelView, OwnMetricView, PendingView,
-    PlaneError, Question, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
+    FingerprintView, ForecastView, GuardClientView, GuardGroupView, GuardTotals, GuardVerdictView, GuardView,
+    HistoryPoint, InputView, KindView, LeadView, ModelView, OwnMetricView, PendingView, PlaneError, Question,
+    ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
 };
 use tokio::sync::watch;
 
@@ -484,6 +485,7 @@ impl State {
             ],
             drift: drift(self.now(), [told(60_000, SUSPECTED), told(33_000, CHANGED)].into()),
             fingerprint: Some(self.fingerprint(now)),
+            guard: Some(guard(now)),
             alerts: self.alerts(),
             utilisation: self.utilisation(),
             balancer: Some(BalancerView {
@@ -637,5 +639,79 @@ fn drift(now: Timestamp, told: Vec<Told>) -> DriftView {
         ],
         compared: Some(now - Duration::from_secs(7_200)),
         told,
+    }
+}
+
+/// A flood that is being held, and a crawler that was.
+fn guard(now: Timestamp) -> GuardView {
+    let client = |client: &str, rps: f64, strikes, blocked_s| GuardClientView {
+        client: client.to_owned(),
+        rps,
+        limit_rps: 6.4,
+        ms_per_s: 3.0 * rps,
+        strikes,
+        blocked_s,
+    };
+    let verdict =
+        |ago: u64, client: &str, path: &str, agent: &str, count, action: &str, reason: &str| GuardVerdictView {
+            time: now - Duration::from_secs(ago),
+            client: client.to_owned(),
+            path: path.to_owned(),
+            agent: agent.to_owned(),
+            count,
+            action: action.to_owned(),
+            is_observed: false,
+            reason: reason.to_owned(),
+        };
+    let crowd = "requests written like this one are 81.20 % of all, 0.40 % at most in seven days; evidence 7.2 of 2.4 \
+                 needed at pressure 0.93";
+    GuardView {
+        mode: "enforce".to_owned(),
+        pressure: 0.93,
+        is_engaged: true,
+        arrival_rps: 1_843.0,
+        attack_rps: 1_611.0,
+        limit_rps: 6.4,
+        totals: GuardTotals {
+            arrivals: 4_812_334,
+            attack: 96_112,
+            passed: 4_716_900,
+            challenged: 2_310,
+            throttled: 71_204,
+            blocked: 21_920,
+        },
+        clients: vec![client("203.0.113.7", 812.4, 12, 48.0), client("2001:db8:7:1::/64", 64.1, 4, 0.0)],
+        groups: vec![
+            GuardGroupView {
+                what: "requests written like this one".to_owned(),
+                share: 0.812,
+                usual: 0.004,
+                evidence: 4.0,
+            },
+            GuardGroupView { what: "requests from its network".to_owned(), share: 0.44, usual: 0.012, evidence: 3.1 },
+        ],
+        verdicts: vec![
+            verdict(
+                2,
+                "203.0.113.7",
+                "/",
+                "python-requests/2.31",
+                9_120,
+                "block for 48 s",
+                "12 challenges or refusals were not heeded",
+            ),
+            verdict(
+                4,
+                "2001:db8:7:1::/64",
+                "/search",
+                "Mozilla/5.0",
+                312,
+                "challenge: proof of work of 14 bits",
+                crowd,
+            ),
+            verdict(9, "198.51.100.23", "/api/items", "okhttp/4.12", 3, "throttle, again in 5 s", crowd),
+        ],
+        pardons: vec![("192.0.2.44".to_owned(), now + Duration::from_secs(2_400))],
+        stands_down_until: None,
     }
 }

@@ -27,6 +27,7 @@ use super::alerts::Alerts;
 use super::brain::Brain;
 use super::expectations::{Expectations, OpenStep};
 use super::fingerprint::Prints;
+use super::guard::GuardWatch;
 use super::keeper::Keeper;
 use super::league::{League, LeagueOptions};
 use super::meter::{Pulse, Window, window};
@@ -147,6 +148,7 @@ pub(crate) struct Engine {
     step: Option<OpenStep>,
     expectations: Option<Expectations>,
     prints: Option<Prints>,
+    guard: GuardWatch,
     alerts: Alerts,
     tick_ms: VecDeque<f64>,
     cpu_s: f64,
@@ -204,6 +206,7 @@ impl Engine {
             step: None,
             expectations,
             prints,
+            guard: GuardWatch::default(),
             alerts,
             tick_ms: VecDeque::new(),
             cpu_s: 0.0,
@@ -244,6 +247,7 @@ impl Engine {
         self.learn_capacity(now, &observation, window.as_ref());
         self.learn_events(now);
         self.take_prints(now, window.as_ref());
+        self.watch_guard(now);
         let ticked = self.options.brain.tick(now, &observation);
         self.write(&Entry::Decided { record: ticked.record.clone() });
         self.alerts.follow(now, &ticked.alerts, &ticked.ended);
@@ -339,6 +343,14 @@ impl Engine {
                 Ok(_) => self.write(&Entry::Commanded { time: now, command }),
                 Err(refused) => tracing::warn!("{}: the calendars' events: {refused}", self.options.name),
             }
+        }
+    }
+
+    /// Writes down when the guard begins to act and when that is over.
+    fn watch_guard(&mut self, now: Timestamp) {
+        let Some(account) = self.options.proxy.as_ref().and_then(|proxy| proxy.guard_account()) else { return };
+        if let Some(entry) = self.guard.tick(now, &account, &self.options.tempo) {
+            self.write(&entry);
         }
     }
 

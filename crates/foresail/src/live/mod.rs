@@ -11,6 +11,7 @@ mod expectations;
 mod feed;
 mod fingerprint;
 mod fleet;
+mod guard;
 mod keeper;
 mod league;
 mod meter;

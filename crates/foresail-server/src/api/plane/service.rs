@@ -5,6 +5,7 @@ use std::time::Duration;
 use foresail_core::{Direction, JournalRecord, Mode, ReplicaCounts, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::guard::GuardView;
 use super::learned::{
     CapacityView, DriftView, FingerprintView, ForecastView, ModelView, ScoreView, Told, UtilisationView,
 };
@@ -94,6 +95,8 @@ pub struct ServiceView {
     /// What kind of work it is doing; none where nobody tells, or nothing has been seen yet.
     #[serde(default)]
     pub fingerprint: Option<FingerprintView>,
+    /// What the guard sees and does, where there is one.
+    pub guard: Option<GuardView>,
     /// Alerts that hold or held lately, newest first.
     pub alerts: Vec<AlertView>,
     /// Utilisation that was predicted for actions against what came.
