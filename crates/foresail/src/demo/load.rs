@@ -6,15 +6,16 @@ mod client;
 mod counters;
 mod plan;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
+use foresail_core::SeededRng;
 use http_body_util::Empty;
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{HOST, HeaderName, HeaderValue};
 use hyper::{Request, Uri};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -29,6 +30,8 @@ pub(crate) use self::plan::{LoadPlan, Spread};
 /// Most requests sent and not yet answered. One beyond is an error at once.
 const MOST_IN_FLIGHT: usize = 16_384;
 
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// What is sent, where, and when.
 #[derive(Clone, Debug)]
 pub(crate) struct LoadOptions {
@@ -38,6 +41,9 @@ pub(crate) struct LoadOptions {
     pub(crate) host: String,
     /// Their path.
     pub(crate) path: String,
+    /// The clients that requests are said to come from (`X-Forwarded-For`), so many addresses from that one on, each as
+    /// likely; none says nothing.
+    pub(crate) clients: Option<(Ipv4Addr, u32)>,
     /// Their rate over time.
     pub(crate) plan: LoadPlan,
     /// How they are spread at that rate.
@@ -61,6 +67,7 @@ impl LoadOptions {
             target,
             host: target.to_string(),
             path: "/".to_owned(),
+            clients: None,
             plan,
             spread: Spread::Poisson,
             seed,
@@ -152,10 +159,13 @@ impl Template {
         })
     }
 
-    fn request(&self) -> Request<Empty<Bytes>> {
+    fn request(&self, client: Option<Ipv4Addr>) -> Request<Empty<Bytes>> {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = self.uri.clone();
         request.headers_mut().insert(HOST, self.host.clone());
+        if let Some(value) = client.and_then(|client| HeaderValue::from_str(&client.to_string()).ok()) {
+            request.headers_mut().insert(FORWARDED_FOR, value);
+        }
         request
     }
 }
@@ -167,7 +177,8 @@ async fn generate(
     counters: &Arc<Counters>,
     started: Instant,
 ) {
-    let LoadOptions { plan, spread, seed, warm_up, timeout, late_after, .. } = options;
+    let LoadOptions { clients, plan, spread, seed, warm_up, timeout, late_after, .. } = options;
+    let mut whose = SeededRng::seed_from_u64(seed).fork(1);
     let client = Arc::new(client);
     let mut requests = JoinSet::new();
     let uncounted = Arc::new(Counters::new());
@@ -186,7 +197,10 @@ async fn generate(
             counters.answered(false, intended.elapsed(), late_after);
             continue;
         }
-        let (client, counters, request) = (Arc::clone(&client), Arc::clone(counters), template.request());
+        let from = clients.map(|(first, count)| {
+            Ipv4Addr::from(u32::from(first).wrapping_add(whose.below(count.max(1) as usize) as u32))
+        });
+        let (client, counters, request) = (Arc::clone(&client), Arc::clone(counters), template.request(from));
         requests.spawn(async move {
             let answer = timeout_at(intended + timeout, client.send(request)).await;
             let good = matches!(answer, Ok(Ok(response)) if response.status().as_u16() < 400);
