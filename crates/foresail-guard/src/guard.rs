@@ -145,7 +145,10 @@ impl Guard {
         report.arrivals += 1;
         report.attack += u64::from(verdict.label == Label::Attack);
         match verdict.action {
-            Action::Allow => report.passed += 1,
+            Action::Allow => {
+                report.passed += 1;
+                report.doubtful += u64::from(verdict.label != Label::Benign);
+            }
             Action::Challenge(_) => report.challenged += 1,
             Action::Throttle { .. } => report.throttled += 1,
             Action::Block { .. } => report.blocked += 1,

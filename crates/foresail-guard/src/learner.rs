@@ -68,6 +68,9 @@ pub struct Totals {
     pub attack: u64,
     /// Let through.
     pub passed: u64,
+    /// Of those, such as something was held against: no part of what is learned from.
+    #[serde(default)]
+    pub doubtful: u64,
     /// Answered with a challenge.
     pub challenged: u64,
     /// Answered 429.
@@ -215,6 +218,7 @@ impl Learner {
         totals.arrivals += report.arrivals;
         totals.attack += report.attack;
         totals.passed += report.passed;
+        totals.doubtful += report.doubtful;
         totals.challenged += report.challenged;
         totals.throttled += report.throttled;
         totals.blocked += report.blocked;

@@ -23,6 +23,7 @@ pub struct Report {
     pub(crate) arrivals: u64,
     pub(crate) attack: u64,
     pub(crate) passed: u64,
+    pub(crate) doubtful: u64,
     pub(crate) challenged: u64,
     pub(crate) throttled: u64,
     pub(crate) blocked: u64,
@@ -47,6 +48,7 @@ impl Default for Report {
             arrivals: 0,
             attack: 0,
             passed: 0,
+            doubtful: 0,
             challenged: 0,
             throttled: 0,
             blocked: 0,
@@ -102,6 +104,7 @@ impl Report {
         self.arrivals += other.arrivals;
         self.attack += other.attack;
         self.passed += other.passed;
+        self.doubtful += other.doubtful;
         self.challenged += other.challenged;
         self.throttled += other.throttled;
         self.blocked += other.blocked;

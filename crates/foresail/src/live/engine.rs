@@ -149,6 +149,8 @@ pub(crate) struct Engine {
     expectations: Option<Expectations>,
     prints: Option<Prints>,
     guard: GuardWatch,
+    /// Of the load at the proxy, as the guard has it.
+    quality: Quality,
     alerts: Alerts,
     tick_ms: VecDeque<f64>,
     cpu_s: f64,
@@ -207,6 +209,7 @@ impl Engine {
             expectations,
             prints,
             guard: GuardWatch::default(),
+            quality: Quality::Good,
             alerts,
             tick_ms: VecDeque::new(),
             cpu_s: 0.0,
@@ -243,11 +246,11 @@ impl Engine {
         let now = self.options.tempo.now();
         self.see().await;
         let window = self.measure();
+        self.watch_guard(now);
         let observation = self.observation(now, window.as_ref());
         self.learn_capacity(now, &observation, window.as_ref());
         self.learn_events(now);
         self.take_prints(now, window.as_ref());
-        self.watch_guard(now);
         let ticked = self.options.brain.tick(now, &observation);
         self.write(&Entry::Decided { record: ticked.record.clone() });
         self.alerts.follow(now, &ticked.alerts, &ticked.ended);
@@ -295,7 +298,10 @@ impl Engine {
             samples.extend(std::iter::from_fn(|| feed.try_recv().ok()));
         }
         if let Some((window, rps)) = window.and_then(|w| Some((w, w.arrivals_rps()?))) {
-            let quality = if window.saturated { Quality::Saturated } else { Quality::Good };
+            let quality = match self.quality {
+                Quality::Good if window.saturated => Quality::Saturated,
+                quality => quality,
+            };
             let value = self.options.tempo.rate(rps);
             samples.push(Sample {
                 metric: Metric::RequestRate,
@@ -346,9 +352,10 @@ impl Engine {
         }
     }
 
-    /// Writes down when the guard begins to act and when that is over.
+    /// Takes what the guard makes of the load, and writes down when it begins to act and when that is over.
     fn watch_guard(&mut self, now: Timestamp) {
         let Some(account) = self.options.proxy.as_ref().and_then(|proxy| proxy.guard_account()) else { return };
+        self.quality = self.guard.quality(&account);
         if let Some(entry) = self.guard.tick(now, &account, &self.options.tempo) {
             self.write(&entry);
         }
@@ -378,7 +385,9 @@ impl Engine {
                 let regime = self.prints.as_ref().and_then(Prints::regime);
                 self.league.push(ended.start, ended.load().map(|load| self.options.tempo.real_rate(load)), regime);
             }
-            self.step.get_or_insert_with(|| OpenStep::at(start)).add(sample.value, window);
+            let is_sound = matches!(sample.quality, Quality::Good | Quality::Saturated);
+            let load = is_sound.then_some(sample.value);
+            self.step.get_or_insert_with(|| OpenStep::at(start)).add(load, window);
         }
     }
 

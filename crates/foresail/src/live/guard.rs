@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use foresail_core::Timestamp;
+use foresail_core::{Quality, Timestamp};
 use foresail_proxy::GuardAccount;
 use foresail_scale::controller::Entry;
 use foresail_server::api::plane::{GuardClientView, GuardGroupView, GuardTotals, GuardVerdictView, GuardView};
@@ -11,6 +11,9 @@ use crate::clock::Tempo;
 
 /// From so many requests a second taken for an attack while the guard acts, there is one.
 const BEGUN_RPS: f64 = 1.0;
+/// The load is doubtful if more than this share of what passed is, and it is not but a few requests.
+const DOUBTFUL: f64 = 0.2;
+const FEW: u64 = 5;
 /// Without one for so long, it is over.
 const OVER: Duration = Duration::from_secs(60);
 
@@ -18,6 +21,9 @@ const OVER: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct GuardWatch {
     attack: Option<Attack>,
+    /// As of which account, what had passed by then and what of it was doubtful; and what that makes of the load.
+    counted: Option<(Timestamp, u64, u64)>,
+    quality: Quality,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +35,26 @@ struct Attack {
 }
 
 impl GuardWatch {
+    /// What the load measured at the proxy is worth: where much of what passed was doubtful, it is nothing to learn from, and
+    /// under pressure it is an attack, for which nobody should scale without bound.
+    pub(super) fn quality(&mut self, account: &GuardAccount) -> Quality {
+        let totals = &account.summary.totals;
+        let before = self.counted.filter(|(at, ..)| *at != account.at);
+        if self.counted.is_none() || before.is_some() {
+            self.counted = Some((account.at, totals.passed, totals.doubtful));
+        }
+        if let Some((_, passed, doubtful)) = before {
+            let (passed, doubtful) = (totals.passed.saturating_sub(passed), totals.doubtful.saturating_sub(doubtful));
+            let is_doubtful = doubtful >= FEW && doubtful as f64 > DOUBTFUL * passed as f64;
+            self.quality = match (is_doubtful, account.summary.is_engaged) {
+                (false, _) => Quality::Good,
+                (true, false) => Quality::Suspect,
+                (true, true) => Quality::Attack,
+            };
+        }
+        self.quality
+    }
+
     /// What is to be journalled at `now`, if an attack has begun or ended.
     pub(super) fn tick(&mut self, now: Timestamp, account: &GuardAccount, tempo: &Tempo) -> Option<Entry> {
         let summary = &account.summary;
@@ -209,6 +235,27 @@ mod tests {
         let [Entry::Told { text: begun, .. }, Entry::Told { text: over, .. }] = &told[..] else { panic!("{told:?}") };
         assert!(begun.starts_with("guard: it acts at pressure ") && begun.contains("last 192.0.2.7: "), "{begun}");
         assert!(over.starts_with("guard: the attack is over after ") && over.contains(" requests were held"), "{over}");
+    }
+
+    #[test]
+    fn a_load_of_doubtful_requests_is_nothing_to_learn_from() {
+        let (mut site, mut watch) = (Site::new(Mode::Observe), GuardWatch::default());
+        let mut quality = |asked, pressed| watch.quality(&site.tick(asked, pressed));
+        assert_eq!(quality(2, 0.1), Quality::Good);
+        quality(200, 0.1);
+        assert_eq!(quality(200, 0.1), Quality::Suspect, "fast, and nobody minds");
+        quality(200, 1.0);
+        assert_eq!(quality(200, 1.0), Quality::Attack);
+        for _ in 0..200 {
+            quality(0, 0.1);
+        }
+        assert_eq!(quality(2, 0.1), Quality::Good);
+        // What is held does not count: the rest is sound.
+        let (mut site, mut watch) = (Site::new(Mode::Enforce), GuardWatch::default());
+        for _ in 0..20 {
+            watch.quality(&site.tick(200, 1.0));
+        }
+        assert_eq!(watch.quality(&site.tick(200, 1.0)), Quality::Good);
     }
 
     #[test]
