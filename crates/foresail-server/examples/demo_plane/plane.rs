@@ -682,13 +682,8 @@ fn guard(now: Timestamp) -> GuardView {
         },
         clients: vec![client("203.0.113.7", 812.4, 12, 48.0), client("2001:db8:7:1::/64", 64.1, 4, 0.0)],
         groups: vec![
-            GuardGroupView {
-                what: "requests written like this one".to_owned(),
-                share: 0.812,
-                usual: 0.004,
-                evidence: 4.0,
-            },
-            GuardGroupView { what: "requests from its network".to_owned(), share: 0.44, usual: 0.012, evidence: 3.1 },
+            GuardGroupView { dimension: "fingerprint".to_owned(), share: 0.812, usual: 0.004, evidence: 4.0 },
+            GuardGroupView { dimension: "network".to_owned(), share: 0.44, usual: 0.012, evidence: 3.1 },
         ],
         verdicts: vec![
             verdict(

@@ -218,7 +218,7 @@ shapes! {
         ms_per_s: "number", "Of the endpoints' time"; strikes: "whole", "Refusals not heeded"; blocked_s: "number", "Of the block left";
     }
     GuardGroupView: "A group of requests of which there is more than usual" {
-        what: "text", "By what it is grouped"; share: "number", "Of all requests now"; usual: "number", "The most in seven days";
+        dimension: "text", "By what it is grouped, such as `network`"; share: "number", "Of all requests now"; usual: "number", "The most in seven days";
         evidence: "number", "Logarithm of odds";
     }
     GuardVerdictView: "A verdict against a request, or several alike on one client" {

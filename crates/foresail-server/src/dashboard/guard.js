@@ -8,6 +8,11 @@ import { clock, number, percent, plural, span } from "./format.js";
 const HOUR = 3600;
 const MODES = { observe: ["Observes", "plain"], enforce: ["Enforces", "good"], seed: ["As published", "note"] };
 
+const DIMENSIONS = {
+  fingerprint: "Requests written in one way (headers and their order)", place: "Requests from one country or region", network: "Requests from one network",
+  path: "Requests for one path", conduct: "Clients that behave in one way", oddness: "Clients about as odd as one another",
+};
+
 export function mount(root, context) {
   const tiles = { state: tile("Guard"), pressure: tile("Pressure"), arriving: tile("Arriving"), attack: tile("Taken for an attack"), held: tile("Held"), limit: tile("Each client may make") };
   const none = h("p", { class: "quiet-text" });
@@ -65,7 +70,7 @@ export function mount(root, context) {
     put(buttons, JSON.stringify([g.mode, g.stands_down_until]), () => standing(g));
     put(groups, JSON.stringify(g.groups), () => table("Groups of requests beyond their usual share, most telling first",
       [["group"], ["share now", "n"], ["most in 7 days", "n"], ["evidence", "n"]],
-      g.groups.map((group) => [capital(group.what), percent(group.share), percent(group.usual, 2), "×" + number(Math.exp(group.evidence), 1)]),
+      g.groups.map((group) => [DIMENSIONS[group.dimension] || capital(group.dimension), percent(group.share), percent(group.usual, 2), "×" + number(Math.exp(group.evidence), 1)]),
       "The mix of requests is as usual."));
     put(clients, JSON.stringify(g.clients), () => table("Clients that ask most, over the last seconds",
       [["client"], ["requests", "n"], ["of allowed", "n"], ["endpoints' time", "n"], ["refusals", "n"], ["blocked for", "n"]],

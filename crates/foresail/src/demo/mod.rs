@@ -21,7 +21,7 @@ use foresail_core::{Limits, Mode, Replicas, TimeZone, Timestamp};
 use foresail_ingest::{ReadOptions, Source, read};
 use foresail_proxy::{Admission, GuardConfig, GuardMode, ListenConfig, Proxy, ProxyConfig};
 use foresail_scale::Service;
-use foresail_scale::controller::Controller;
+use foresail_scale::controller::{Controller, Entry};
 use foresail_scale::discrepancy::{Discrepancies, DiscrepancyOptions};
 use foresail_scale::planner::{DownRules, Guardrails};
 use foresail_scale::policies::{PolicyOptions, build};
@@ -324,8 +324,16 @@ impl Stage {
         }
         ended.context("the copies were not ended")?;
         let peaks = self.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        Ok(Summary::new(options, plan, pace.speed, (&counts, &flood), peaks, &view))
+        let told = told(&options.folder.join("journal.jsonl"))?;
+        Ok(Summary::new(options, plan, pace.speed, (&counts, &flood), peaks, told, &view))
     }
+}
+
+/// What a journal tells beside decisions.
+fn told(journal: &Path) -> anyhow::Result<Vec<String>> {
+    let entries = foresail_store::entries_after::<Entry>(journal, 0)?;
+    let text = |entry| if let Entry::Told { text, .. } = entry { Some(text) } else { None };
+    Ok(entries.into_iter().filter_map(text).collect())
 }
 
 /// What goes otherwise than predicted, told within a demonstration's two days.

@@ -58,8 +58,8 @@ pub(crate) struct Summary {
     peaks: Vec<Peak>,
     peaks_ready: bool,
     flood: Flood,
-    /// What went wrong and was seen, in order, as the dashboard has it.
-    alerts: Vec<String>,
+    /// What the journal tells of endpoints, the guard and the load, in order.
+    told: Vec<String>,
     /// Champion and baseline on the same observed load, each on a fluid plant of its own; none for a rival's policy.
     counterfactual: Option<Counterfactual>,
     tick_p99_ms: f64,
@@ -84,6 +84,7 @@ impl Summary {
         speed: f64,
         (counts, flood): (&Counts, &Counts),
         peaks: Vec<Peak>,
+        told: Vec<String>,
         view: &ServiceView,
     ) -> Self {
         let share = |part: u64, of: u64| if of > 0 { 100.0 * part as f64 / of as f64 } else { 0.0 };
@@ -107,7 +108,7 @@ impl Summary {
             peaks_ready: !peaks.is_empty() && peaks.iter().all(|p| p.is_ready),
             peaks,
             flood: Flood::new(flood, view),
-            alerts: view.alerts.iter().rev().map(|alert| alert.text.clone()).collect(),
+            told,
             counterfactual: (card.requests > 0.0).then(|| Counterfactual {
                 late_percent: 100.0 * card.champion_late,
                 hpa_late_percent: 100.0 * card.baseline_late,
@@ -143,10 +144,10 @@ impl Summary {
             .collect();
         let flood = &self.flood;
         let verdict = flood.verdict.as_deref().unwrap_or("nothing was held against it");
-        let alerts: String = self.alerts.iter().map(|alert| format!("seen: {alert}\n")).collect();
+        let told: String = self.told.iter().map(|text| format!("journal: {text}\n")).collect();
         format!(
             "{}{} requests, {} late, {} failed; median {} ms, 99th percentile {} ms\npeaks: {}\nflood: {} requests of {}, \
-             {:.1} % held ({verdict})\n{alerts}a demonstration: the \
+             {:.1} % held ({verdict})\n{told}a demonstration: the \
              constants of every policy ran {:.0} times fast; the benchmark is `foresail simulate`\n",
             table.render(),
             self.requests,

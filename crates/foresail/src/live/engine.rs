@@ -32,7 +32,7 @@ use super::keeper::Keeper;
 use super::league::{League, LeagueOptions};
 use super::meter::{Pulse, Window, window};
 use super::notices::Notices;
-use super::view;
+use super::{rotation, view};
 use crate::clock::{Stopwatch, Tempo};
 
 /// How often arrivals are looked at between two ticks, and over how long a rise is judged.
@@ -278,6 +278,10 @@ impl Engine {
     fn measure(&mut self) -> Option<Window> {
         let stats = self.options.proxy.as_ref()?.stats();
         let (before, since) = self.before.replace((stats.clone(), Stopwatch::start()))?;
+        let now = self.options.tempo.now();
+        for text in rotation::told(&before, &stats) {
+            self.write(&Entry::Told { time: now, text });
+        }
         Some(window(&before, &stats, since.seconds()))
     }
 

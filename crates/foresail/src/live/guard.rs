@@ -149,7 +149,7 @@ pub(super) fn view(account: &GuardAccount, now: Timestamp, tempo: &Tempo) -> Gua
             .groups
             .iter()
             .map(|group| GuardGroupView {
-                what: group.dimension.to_string(),
+                dimension: group.dimension.name().to_owned(),
                 share: rounded(group.share),
                 usual: rounded(group.usual),
                 evidence: rounded(group.evidence),

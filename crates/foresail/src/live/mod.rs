@@ -20,6 +20,7 @@ mod outside;
 mod own_metrics;
 mod past;
 mod plane;
+mod rotation;
 mod service;
 mod succession;
 mod view;

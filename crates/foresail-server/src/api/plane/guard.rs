@@ -69,8 +69,8 @@ pub struct GuardClientView {
 /// A group of requests of which there is more than usual.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GuardGroupView {
-    /// By what it is grouped, such as `requests from its network`.
-    pub what: String,
+    /// By what it is grouped: `fingerprint`, `place`, `network`, `path`, `conduct` or `oddness`.
+    pub dimension: String,
     /// Its share of all requests now, 0 to 1.
     pub share: f64,
     /// The most of its share in seven days.
