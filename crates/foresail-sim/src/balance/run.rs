@@ -1,0 +1,169 @@
+//! A run: arrivals, choices, answers.
+
+use std::collections::VecDeque;
+
+use foresail_core::SeededRng;
+use foresail_route::{Feedback, Pick};
+
+use super::fleet::Nature;
+use super::oracle::Truth;
+use super::outcome::Outcome;
+use super::plant::{Plant, Request};
+use super::policy::{Chooser, Policy};
+use super::proxy::Proxy;
+use super::story::Story;
+
+/// A request not answered by then has failed, ms.
+const DEADLINE_MS: f64 = 1_000.0;
+/// How often endpoints are judged without a cause, ms.
+const TICK_MS: f64 = 100.0;
+/// Of the logarithm of the work: lognormal of mean 1.
+const SIGMA: f64 = 0.5;
+
+/// What is played.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// The endpoints.
+    pub fleet: Vec<Nature>,
+    /// What goes wrong.
+    pub story: Story,
+    /// Offered, as a share of what the fleet can serve once the story has gone wrong; above 0.
+    pub load: f64,
+    /// Length of the run.
+    pub seconds: f64,
+    /// What arrives in these first seconds is not measured.
+    pub warm_up: f64,
+}
+
+impl Scenario {
+    /// Twenty seconds, the first four not measured.
+    pub fn new(fleet: Vec<Nature>, story: Story, load: f64) -> Self {
+        Self { fleet, story, load, seconds: 20.0, warm_up: 4.0 }
+    }
+}
+
+struct Run<'a> {
+    scenario: &'a Scenario,
+    plant: Plant,
+    proxies: Vec<Proxy>,
+    truths: Vec<Truth>,
+    /// Requests in the order they were sent: the order of their deadlines.
+    sent: VecDeque<usize>,
+    outcome: Outcome,
+}
+
+/// Plays the scenario with a policy. Costs a microsecond or so a request.
+pub fn run(policy: &Policy, scenario: &Scenario, seed: u64) -> Outcome {
+    let root = SeededRng::seed_from_u64(seed);
+    let (mut arrivals, mut work, mut picks) = (root.fork(1), root.fork(2), root.fork(3));
+    let Scenario { fleet, story, load, seconds, .. } = scenario;
+    let rate_rps = load * story.capacity_rps(fleet);
+    let count = fleet.len();
+    let mut run = Run {
+        scenario,
+        plant: Plant::new(fleet, *story, *seconds),
+        proxies: (0..story.proxies()).map(|number| Proxy::new(policy, number as u64, count)).collect(),
+        truths: Vec::new(),
+        sent: VecDeque::new(),
+        outcome: Outcome { picks: vec![0; count], late_picks: vec![0; count], ..Outcome::default() },
+    };
+    let (end_ms, mut arrival_ms, mut tick_ms) = (1_000.0 * seconds, 0.0_f64, 0.0_f64);
+    loop {
+        let (ending_ms, deadline_ms) = (run.plant.next_ms(), run.deadline_ms());
+        let now_ms = arrival_ms.min(tick_ms).min(ending_ms).min(deadline_ms);
+        if now_ms >= end_ms {
+            break;
+        }
+        if now_ms == tick_ms {
+            run.tick(now_ms, rate_rps);
+            tick_ms += TICK_MS;
+        } else if now_ms == ending_ms {
+            if let Some((id, is_success)) = run.plant.next() {
+                run.settle(id, is_success, now_ms);
+            }
+        } else if now_ms == deadline_ms {
+            if let Some(id) = run.sent.pop_front() {
+                run.settle(id, false, now_ms);
+            }
+        } else {
+            let size = (SIGMA * work.normal() - 0.5 * SIGMA * SIGMA).exp();
+            let proxy = picks.below(run.proxies.len());
+            run.arrive(Request::new(now_ms, size, work.uniform(), proxy), picks.next_u64());
+            let rate = rate_rps * story.share_of_load(now_ms, *seconds);
+            arrival_ms = now_ms + arrivals.exponential() * 1_000.0 / rate;
+        }
+    }
+    run.outcome.latencies_ms.sort_by(f32::total_cmp);
+    run.outcome
+}
+
+impl Run<'_> {
+    fn deadline_ms(&self) -> f64 {
+        self.sent.front().map_or(f64::INFINITY, |&id| self.plant.requests[id].sent_ms + DEADLINE_MS)
+    }
+
+    fn arrive(&mut self, mut request: Request, random: u64) {
+        let now_ms = request.sent_ms;
+        let picked = self.proxies[request.proxy].pick(&self.plant, &self.truths, Pick { random, hash: None }, now_ms);
+        let Some((index, others)) = picked else {
+            self.outcome.failures += u64::from(self.is_measured(&request));
+            return;
+        };
+        self.outcome.picks[index] += 1;
+        if now_ms >= 800.0 * self.scenario.seconds {
+            self.outcome.late_picks[index] += 1;
+        }
+        (request.endpoint, request.others) = (index, others);
+        let id = self.plant.requests.len();
+        self.plant.requests.push(request);
+        self.sent.push_back(id);
+        self.plant.send(id, now_ms);
+    }
+
+    fn settle(&mut self, id: usize, is_success: bool, now_ms: f64) {
+        if !self.plant.leave(id, now_ms) {
+            return;
+        }
+        let request = self.plant.requests[id];
+        let latency_ms = is_success.then_some(now_ms - request.sent_ms);
+        if self.is_measured(&request) {
+            match latency_ms {
+                Some(latency_ms) => self.outcome.latencies_ms.push(latency_ms as f32),
+                None => self.outcome.failures += 1,
+            }
+        }
+        let feedback = Feedback {
+            key: request.endpoint as u64,
+            context: None,
+            latency_ms,
+            in_flight: request.others,
+            at_ms: now_ms as u64,
+        };
+        let proxy = &mut self.proxies[request.proxy];
+        if proxy.settle(request.endpoint, &feedback) {
+            proxy.judge(&self.plant.members, now_ms as u64);
+        }
+    }
+
+    fn is_measured(&self, request: &Request) -> bool {
+        request.sent_ms >= 1_000.0 * self.scenario.warm_up
+    }
+
+    fn tick(&mut self, now_ms: f64, rate_rps: f64) {
+        let (changed, lost) = self.plant.turn(now_ms);
+        for id in lost {
+            self.settle(id, false, now_ms);
+        }
+        let (story, seconds) = (self.scenario.story, self.scenario.seconds);
+        if let Some(Chooser::Oracle(oracle)) = self.proxies.first().map(|proxy| &proxy.chooser) {
+            let share = story.share_of_load(now_ms, seconds);
+            let is_step = share != story.share_of_load(now_ms - TICK_MS, seconds);
+            if changed || is_step || self.truths.is_empty() {
+                self.truths = oracle.truths(&self.scenario.fleet, &self.plant.conditions(), rate_rps * share);
+            }
+        }
+        for proxy in &mut self.proxies {
+            proxy.judge(&self.plant.members, now_ms as u64);
+        }
+    }
+}
