@@ -47,7 +47,7 @@ pub struct ArmStats {
     /// Its learned share of the traffic, where the policy has one; the shares sum to 1.
     pub share: Option<f64>,
     /// What the policy ranks by, 0 to 1: the weight of epsilon-greedy, the expected reward of a bandit; of `learned`, m / (m + c)
-    /// with its latency c and the fleet's median m at equal load.
+    /// with its latency c and the fleet's median m while slots are free.
     pub value: f64,
     /// The 95 % credible interval of the value, where there is a posterior.
     pub interval: Option<(f64, f64)>,

@@ -1,22 +1,26 @@
 //! What one more request costs each endpoint, learned from answers.
 //!
-//! Of every endpoint a discounted regression of latency on the requests in flight when it was picked is kept. Its slope `b`
-//! says what each further request adds, so a request sent to `r` others costs its own latency `a + b·r` and makes all of
-//! them wait `b` longer: the marginal cost is `a + 2·b·r` (the derivative of `r·(a + b·r)`). Sharing by it is the optimum of
-//! the whole fleet; sharing by latency alone is selfish routing and overloads the fast endpoints. What failures are expected
-//! to cost is added, and a draw from what is not known yet (Thompson sampling) keeps endpoints from being written off.
+//! Of every endpoint the latencies of its answers are kept by how many requests they met, discounted. From them its service
+//! time and its slots are read: latency is flat while slots are free, and grows with the line beyond. One more request costs
+//! its own latency and what it adds to those there and to come: the relative value of an M/M/c queue (Krishnan 1987,
+//! "Joining the right queue: a Markov decision rule"; a line costs the more the busier the fleet is). Sharing by it is near
+//! the optimum of the whole fleet; sharing by latency alone is selfish routing and overloads the fast endpoints. What
+//! failures are expected to cost is added, and a draw from what is not known yet (Thompson sampling) keeps endpoints from
+//! being written off.
 //!
 //! Where endpoints do not differ, learned differences are noise and only cost. So an endpoint departs from the median of the
-//! fleet by a positive-part James-Stein rule (Efron and Morris 1973): not at all within two standard errors, nearly in full
+//! fleet in service time and in slots by a positive-part James-Stein rule (Efron and Morris 1973): not at all within two standard errors, nearly in full
 //! far beyond. On an even fleet this is least-request; uneven ones are told apart in some tens of answers.
 
 mod arm;
+mod sums;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::arm::{Arm, Fleet, Sums};
+use self::arm::{Arm, Fleet};
+use self::sums::Sums;
 use super::arms::Arms;
 use super::candidates::{greatest_of, next};
 use super::feedback::{ArmStats, Feedback, LatencyPrediction};
@@ -73,9 +77,9 @@ impl Learned {
     fn refresh(&mut self) {
         let (now_ms, memory) = (self.now_ms, self.memory);
         self.arms.present_mut().for_each(|arm| arm.sums.fade(now_ms, memory));
-        self.fleet = Fleet::of(self.arms.present().iter().map(|(_, arm)| &arm.sums));
+        self.fleet = Fleet::of(&self.arms.present().iter().map(|(_, arm)| arm));
         let fleet = self.fleet;
-        self.arms.present_mut().for_each(|arm| arm.cost = fleet.cost(&arm.sums));
+        self.arms.present_mut().for_each(|arm| arm.cost = fleet.cost(arm));
         (self.fresh_until_ms, self.answers) = (now_ms + FRESH_MS * self.sixteens() as u64, 0);
     }
 
@@ -115,9 +119,8 @@ impl Balancer for Learned {
         self.now_ms = self.now_ms.max(feedback.at_ms);
         let (now_ms, memory) = (self.now_ms, self.memory);
         if let Some(arm) = self.arms.of_key(feedback.key) {
-            arm.sums.fade(now_ms, memory);
-            arm.sums.push(feedback);
-            arm.cost = self.fleet.cost(&arm.sums);
+            arm.observe(feedback, memory, now_ms);
+            arm.cost = self.fleet.cost(arm);
         }
         self.answers += 1;
         if now_ms >= self.fresh_until_ms || self.answers >= FRESH_ANSWERS * self.sixteens() {
@@ -137,7 +140,7 @@ impl Balancer for Learned {
     fn arms(&self) -> Vec<ArmStats> {
         let stats = |(key, arm): &(u64, Arm)| {
             let (level, error) = (arm.cost.level_ms, 2.0 * arm.cost.error_ms);
-            let (answers, known) = (arm.sums.answers(), arm.sums.successes());
+            let (answers, known) = (arm.sums.tries, arm.sums.n);
             ArmStats {
                 key: *key,
                 share: None,
