@@ -5,6 +5,7 @@ mod candidates;
 mod contest;
 mod contextual;
 mod epsilon_greedy;
+mod exploring;
 mod feedback;
 mod history;
 mod kind;

@@ -20,6 +20,8 @@ pub enum Policy {
     Prequal,
     /// Any policy of a configuration.
     Kind(BalancerKind),
+    /// The same with a share of its picks at random.
+    Exploring(BalancerKind, f64),
     /// One that knows the truth.
     Oracle(Oracle),
 }
@@ -40,6 +42,7 @@ impl Policy {
             Self::PeakEwma => "peak_ewma",
             Self::Prequal => "prequal",
             Self::Kind(kind) => kind.name(),
+            Self::Exploring(..) => "exploring",
             Self::Oracle(Oracle::Marginal) => "oracle",
             Self::Oracle(Oracle::Improved) => "improved oracle",
         }
@@ -56,6 +59,7 @@ impl Policy {
             Self::PeakEwma => BalancerKind::default().build(proxy),
             Self::Prequal => Box::new(Prequal::default()),
             Self::Kind(kind) => kind.build(proxy),
+            Self::Exploring(kind, share) => kind.exploring(proxy, *share),
             Self::Oracle(oracle) => return Chooser::Oracle(*oracle),
         })
     }

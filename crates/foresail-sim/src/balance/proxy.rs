@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use foresail_route::{
-    Endpoints, FailureRate, Feedback, LatencyEwma, OutlierConfig, Outliers, Pick, Sample, SlowStart, Standing, View,
-    is_panic,
+    Endpoints, FailureRate, Feedback, LatencyEwma, LoggedPick, OutlierConfig, Outliers, Pick, Sample, SlowStart,
+    Standing, View, is_panic,
 };
 
 use super::oracle::Truth;
@@ -88,8 +88,16 @@ impl Proxy {
         }
     }
 
-    /// The endpoint for a request, with how many others this proxy has there.
-    pub(super) fn pick(&mut self, plant: &Plant, truths: &[Truth], pick: Pick, now_ms: f64) -> Option<(usize, u32)> {
+    /// The endpoint for a request, with how many others this proxy has there; and a record of the pick, if asked for.
+    pub(super) fn pick(
+        &mut self,
+        plant: &Plant,
+        truths: &[Truth],
+        pick: Pick,
+        now_ms: f64,
+        is_logged: bool,
+    ) -> Option<(usize, u32, Option<LoggedPick>)> {
+        let mut logged = None;
         let looks = Looks {
             proxy: &self.slots,
             members: &plant.members,
@@ -99,7 +107,13 @@ impl Proxy {
             decay: self.decay,
         };
         let index = match &mut self.chooser {
-            Chooser::Balancer(balancer) => plant.members[balancer.pick(&looks, pick)?],
+            Chooser::Balancer(balancer) => {
+                let place = balancer.pick(&looks, pick)?;
+                if is_logged {
+                    logged = LoggedPick::of(balancer.as_mut(), &looks, pick, place);
+                }
+                plant.members[place]
+            }
             Chooser::Oracle(_) => plant.members.iter().copied().min_by(|&a, &b| {
                 let cost = |index: usize| truths[index].cost(plant.present(index), plant.pause_left_ms(index, now_ms));
                 cost(a).total_cmp(&cost(b))
@@ -107,7 +121,7 @@ impl Proxy {
         };
         let slot = &mut self.slots[index];
         slot.in_flight += 1;
-        Some((index, slot.in_flight - 1))
+        Some((index, slot.in_flight - 1, logged))
     }
 
     /// The answer to a request: its latency if it is no failure. Tells whether the endpoint should be judged now.

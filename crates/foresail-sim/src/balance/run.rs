@@ -1,9 +1,9 @@
 //! A run: arrivals, choices, answers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use foresail_core::SeededRng;
-use foresail_route::{Feedback, Pick};
+use foresail_route::{Feedback, LoggedPick, Pick, PickLog};
 
 use super::fleet::Nature;
 use super::oracle::Truth;
@@ -50,10 +50,22 @@ struct Run<'a> {
     /// Requests in the order they were sent: the order of their deadlines.
     sent: VecDeque<usize>,
     outcome: Outcome,
+    /// Where picks are logged, and those whose answer is still out, by request.
+    log: Option<&'a mut PickLog>,
+    open: BTreeMap<usize, LoggedPick>,
 }
 
 /// Plays the scenario with a policy. Costs a microsecond or so a request.
 pub fn run(policy: &Policy, scenario: &Scenario, seed: u64) -> Outcome {
+    play(policy, scenario, seed, None)
+}
+
+/// Plays it, and logs every pick after the warm-up whose propensity the policy can tell. A failure earns what 1 s does.
+pub fn run_logged(policy: &Policy, scenario: &Scenario, seed: u64, log: &mut PickLog) -> Outcome {
+    play(policy, scenario, seed, Some(log))
+}
+
+fn play(policy: &Policy, scenario: &Scenario, seed: u64, log: Option<&mut PickLog>) -> Outcome {
     let root = SeededRng::seed_from_u64(seed);
     let (mut arrivals, mut work, mut picks) = (root.fork(1), root.fork(2), root.fork(3));
     let Scenario { fleet, story, load, seconds, .. } = scenario;
@@ -66,6 +78,8 @@ pub fn run(policy: &Policy, scenario: &Scenario, seed: u64) -> Outcome {
         truths: Vec::new(),
         sent: VecDeque::new(),
         outcome: Outcome { picks: vec![0; count], late_picks: vec![0; count], ..Outcome::default() },
+        log,
+        open: BTreeMap::new(),
     };
     let (end_ms, mut arrival_ms, mut tick_ms) = (1_000.0 * seconds, 0.0_f64, 0.0_f64);
     loop {
@@ -104,8 +118,10 @@ impl Run<'_> {
 
     fn arrive(&mut self, mut request: Request, random: u64) {
         let now_ms = request.sent_ms;
-        let picked = self.proxies[request.proxy].pick(&self.plant, &self.truths, Pick { random, hash: None }, now_ms);
-        let Some((index, others)) = picked else {
+        let is_logged = self.log.is_some() && self.is_measured(&request);
+        let pick = Pick { random, hash: None };
+        let picked = self.proxies[request.proxy].pick(&self.plant, &self.truths, pick, now_ms, is_logged);
+        let Some((index, others, logged)) = picked else {
             self.outcome.failures += u64::from(self.is_measured(&request));
             return;
         };
@@ -118,6 +134,7 @@ impl Run<'_> {
         self.plant.requests.push(request);
         self.sent.push_back(id);
         self.plant.send(id, now_ms);
+        self.open.extend(logged.map(|logged| (id, logged)));
     }
 
     fn settle(&mut self, id: usize, is_success: bool, now_ms: f64) {
@@ -131,6 +148,9 @@ impl Run<'_> {
                 Some(latency_ms) => self.outcome.latencies_ms.push(latency_ms as f32),
                 None => self.outcome.failures += 1,
             }
+        }
+        if let (Some(log), Some(logged)) = (&mut self.log, self.open.remove(&id)) {
+            log.push(LoggedPick { reward: -latency_ms.unwrap_or(DEADLINE_MS), ..logged });
         }
         let feedback = Feedback {
             key: request.endpoint as u64,
