@@ -28,7 +28,7 @@ mod view;
 
 pub use balancer::{
     Acting, ArmStats, Balancer, BalancerKind, BalancerReport, Feedback, HashKey, LatencyPrediction, LearnMode, Pick,
-    SavedBalancer,
+    SavedBalancer, SharedStatistics, Sight,
 };
 pub use error::Error;
 pub use estimate::{FailureRate, LatencyEwma};

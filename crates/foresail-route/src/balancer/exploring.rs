@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::candidates::{available, below, next, uniform};
+use super::exchange::{SharedStatistics, Sight};
 use super::feedback::{ArmStats, BalancerReport, Feedback};
 use super::saved::SavedBalancer;
 use super::{Balancer, Pick};
@@ -47,6 +48,14 @@ impl Balancer for Exploring {
 
     fn report(&self) -> Option<BalancerReport> {
         self.inner.report()
+    }
+
+    fn share(&mut self, sender: u64, endpoints: &dyn Endpoints) -> Option<SharedStatistics> {
+        self.inner.share(sender, endpoints)
+    }
+
+    fn merge(&mut self, statistics: SharedStatistics, sight: Sight) -> Result<bool, Error> {
+        self.inner.merge(statistics, sight)
     }
 
     fn save(&self) -> Option<SavedBalancer> {

@@ -13,6 +13,7 @@
 //! far beyond. On an even fleet this is least-request; uneven ones are told apart in some tens of answers.
 
 mod arm;
+mod peers;
 mod sums;
 
 use std::time::Duration;
@@ -20,9 +21,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::arm::{Arm, Fleet};
-use self::sums::Sums;
+use self::peers::Peers;
+pub(super) use self::sums::Sums;
 use super::arms::Arms;
 use super::candidates::{greatest_of, next};
+use super::exchange::{SharedArm, SharedStatistics, Sight};
 use super::feedback::{ArmStats, Feedback, LatencyPrediction};
 use super::saved::{SavedBalancer, State};
 use super::{Balancer, Pick};
@@ -45,6 +48,7 @@ pub(super) struct Learned {
     now_ms: u64,
     fresh_until_ms: u64,
     answers: usize,
+    peers: Peers,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,23 +68,38 @@ impl Learned {
             now_ms: 0,
             fresh_until_ms: 0,
             answers: 0,
+            peers: Peers::default(),
         }
     }
 
     /// Follows the set of endpoints.
     fn align(&mut self, endpoints: &dyn Endpoints) {
         if self.arms.align(endpoints, |_, _| Arm::default()) {
+            self.hear();
             self.refresh();
         }
     }
 
     fn refresh(&mut self) {
         let (now_ms, memory) = (self.now_ms, self.memory);
-        self.arms.present_mut().for_each(|arm| arm.sums.fade(now_ms, memory));
+        self.arms.present_mut().for_each(|arm| arm.fade(now_ms, memory));
         self.fleet = Fleet::of(&self.arms.present().iter().map(|(_, arm)| arm));
         let fleet = self.fleet;
         self.arms.present_mut().for_each(|arm| arm.cost = fleet.cost(arm));
         (self.fresh_until_ms, self.answers) = (now_ms + FRESH_MS * self.sixteens() as u64, 0);
+    }
+
+    /// Takes what the peers told into the endpoints that are there.
+    fn hear(&mut self) {
+        let (now_ms, memory) = (self.now_ms, self.memory);
+        if self.peers.is_empty() {
+            return;
+        }
+        for (key, heard) in self.peers.together(now_ms, memory) {
+            if let Some(arm) = self.arms.of_key(key) {
+                arm.hear(heard, now_ms, memory);
+            }
+        }
     }
 
     fn sixteens(&self) -> usize {
@@ -94,7 +113,8 @@ impl Learned {
 
     fn choose(&self, endpoints: &dyn Endpoints, random: u64) -> Option<usize> {
         greatest_of(endpoints, random, self.drawn(endpoints.count()), |index, view, state| {
-            -self.arms.at(index).cost.of(view, self.failure_cost_ms, normal(next(state))) / weight(view)
+            let arm = self.arms.at(index);
+            -arm.cost.of(view, arm.unseen(), self.failure_cost_ms, normal(next(state))) / weight(view)
         })
     }
 }
@@ -158,8 +178,29 @@ impl Balancer for Learned {
         self.arms.present().iter().map(stats).collect()
     }
 
+    fn share(&mut self, sender: u64, endpoints: &dyn Endpoints) -> Option<SharedStatistics> {
+        self.align(endpoints);
+        let (now_ms, memory) = (self.now_ms, self.memory);
+        let arms = self.arms.present().iter().enumerate().map(|(index, (key, arm))| {
+            let mut sums = arm.own;
+            sums.fade(now_ms, memory);
+            SharedArm { key: *key, sums, in_flight: endpoints.view(index).in_flight }
+        });
+        let arms = arms.collect();
+        Some(self.peers.envelope(sender, now_ms, arms))
+    }
+
+    fn merge(&mut self, statistics: SharedStatistics, sight: Sight) -> Result<bool, Error> {
+        let is_news = self.peers.take(statistics, sight, self.now_ms)?;
+        if is_news {
+            self.hear();
+            self.refresh();
+        }
+        Ok(is_news)
+    }
+
     fn save(&self) -> Option<SavedBalancer> {
-        let arms = self.arms.save().into_iter().map(|(key, arm)| (key, arm.sums)).collect();
+        let arms = self.arms.save().into_iter().map(|(key, arm)| (key, arm.own)).collect();
         Some(State::Learned(Saved { arms }).into_saved())
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use foresail_route::{
-    Endpoints, FailureRate, Feedback, LatencyEwma, LoggedPick, OutlierConfig, Outliers, Pick, Sample, SlowStart,
-    Standing, View, is_panic,
+    Endpoints, FailureRate, Feedback, LatencyEwma, LoggedPick, OutlierConfig, Outliers, Pick, Sample, SharedStatistics,
+    Sight, SlowStart, Standing, View, is_panic,
 };
 
 use super::oracle::Truth;
@@ -122,6 +122,30 @@ impl Proxy {
         let slot = &mut self.slots[index];
         slot.in_flight += 1;
         Some((index, slot.in_flight - 1, logged))
+    }
+
+    /// What its balancer tells others.
+    pub(super) fn share(&mut self, number: u64, plant: &Plant, now_ms: f64) -> Option<SharedStatistics> {
+        let looks = Looks {
+            proxy: &self.slots,
+            members: &plant.members,
+            generation: plant.generation,
+            panic: self.panic,
+            now_ms: now_ms as u64,
+            decay: self.decay,
+        };
+        match &mut self.chooser {
+            Chooser::Balancer(balancer) => balancer.share(number, &looks),
+            Chooser::Oracle(_) => None,
+        }
+    }
+
+    /// Hears another's.
+    pub(super) fn hear(&mut self, statistics: SharedStatistics) {
+        if let Chooser::Balancer(balancer) = &mut self.chooser {
+            let is_news = balancer.merge(statistics, Sight::Own);
+            debug_assert!(is_news.is_ok(), "they come from the same code");
+        }
     }
 
     /// The answer to a request: its latency if it is no failure. Tells whether the endpoint should be judged now.

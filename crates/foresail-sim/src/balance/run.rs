@@ -33,12 +33,14 @@ pub struct Scenario {
     pub seconds: f64,
     /// What arrives in these first seconds is not measured.
     pub warm_up: f64,
+    /// How often proxies tell one another what they learned, ms; infinite for never.
+    pub exchange_ms: f64,
 }
 
 impl Scenario {
     /// Twenty seconds, the first four not measured.
     pub fn new(fleet: Vec<Nature>, story: Story, load: f64) -> Self {
-        Self { fleet, story, load, seconds: 20.0, warm_up: 4.0 }
+        Self { fleet, story, load, seconds: 20.0, warm_up: 4.0, exchange_ms: f64::INFINITY }
     }
 }
 
@@ -82,15 +84,19 @@ fn play(policy: &Policy, scenario: &Scenario, seed: u64, log: Option<&mut PickLo
         open: BTreeMap::new(),
     };
     let (end_ms, mut arrival_ms, mut tick_ms) = (1_000.0 * seconds, 0.0_f64, 0.0_f64);
+    let mut exchange_ms = scenario.exchange_ms;
     loop {
         let (ending_ms, deadline_ms) = (run.plant.next_ms(), run.deadline_ms());
-        let now_ms = arrival_ms.min(tick_ms).min(ending_ms).min(deadline_ms);
+        let now_ms = arrival_ms.min(tick_ms).min(ending_ms).min(deadline_ms).min(exchange_ms);
         if now_ms >= end_ms {
             break;
         }
         if now_ms == tick_ms {
             run.tick(now_ms, rate_rps);
             tick_ms += TICK_MS;
+        } else if now_ms == exchange_ms {
+            run.exchange(now_ms);
+            exchange_ms += scenario.exchange_ms.max(1.0);
         } else if now_ms == ending_ms {
             if let Some((id, is_success)) = run.plant.next() {
                 run.settle(id, is_success, now_ms);
@@ -162,6 +168,14 @@ impl Run<'_> {
         let proxy = &mut self.proxies[request.proxy];
         if proxy.settle(request.endpoint, &feedback) {
             proxy.judge(&self.plant.members, now_ms as u64);
+        }
+    }
+
+    fn exchange(&mut self, now_ms: f64) {
+        for from in 0..self.proxies.len() {
+            let Some(shared) = self.proxies[from].share(from as u64, &self.plant, now_ms) else { continue };
+            let others = self.proxies.iter_mut().enumerate().filter(|(to, _)| *to != from);
+            others.for_each(|(_, proxy)| proxy.hear(shared.clone()));
         }
     }
 

@@ -51,3 +51,13 @@ fn a_seed_gives_one_run() {
         }
     }
 }
+
+/// The whole of it, over ten seeds and four fleets, is `examples/exchange_gain`.
+#[test]
+fn two_proxies_that_exchange_are_nearly_as_one() {
+    let one = Scenario { seconds: 12.0, warm_up: 3.0, ..Scenario::new(ten(), Story::Steady, 0.6) };
+    let two = Scenario { story: Story::TwoProxies, exchange_ms: 100.0, ..one.clone() };
+    let (one, two) = (play(&Policy::Learned, &one), play(&Policy::Learned, &two));
+    let (mean, p99) = (two.mean_ms() / one.mean_ms(), two.quantile_ms(0.99) / one.quantile_ms(0.99));
+    assert!(mean < 1.06 && p99 < 1.06, "{mean} {p99}");
+}

@@ -192,10 +192,11 @@ impl Cost {
         Self { level_ms, error_ms, slots, first, rise: (last - first).max(0.0), line: STEEP * slots / spare, failures }
     }
 
-    /// What one more request adds in ms, with `draw` standard errors of doubt.
-    pub(super) fn of(&self, view: &View, failure_cost_ms: f64, draw: f64) -> f64 {
+    /// What one more request adds in ms beside so many of others' that the view does not show, with `draw` standard errors
+    /// of doubt.
+    pub(super) fn of(&self, view: &View, unseen: f64, failure_cost_ms: f64, draw: f64) -> f64 {
         let service = (self.level_ms + self.error_ms * draw).max(0.1 * self.level_ms);
-        let share = (f64::from(view.in_flight) + 1.0) / self.slots;
+        let share = (f64::from(view.in_flight) + unseen + 1.0) / self.slots;
         let (latency, added) = if share <= 1.0 {
             (service, self.first + self.rise * share * share * share)
         } else {
@@ -208,21 +209,76 @@ impl Cost {
 /// One endpoint.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Arm {
+    /// From this balancer's answers alone.
+    pub(super) own: Sums,
+    /// From other balancers'.
+    heard: Heard,
+    /// From all.
     pub(super) sums: Sums,
     slots: Slots,
     /// Answers since the slots were looked for.
-    unseen: u32,
+    fresh: u32,
     pub(super) cost: Cost,
+}
+
+/// What other balancers told.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Heard {
+    pub(super) sums: Sums,
+    /// Of what they have in flight, as far as views do not show it: when that was, how many, and how many now.
+    pub(super) told_ms: u64,
+    pub(super) told: Option<f64>,
+    pub(super) in_flight: f64,
+}
+
+impl Heard {
+    /// Others' requests come and go as answers take: what was told fades into what is usual (an M/M/∞ queue).
+    fn reckon(&mut self, now_ms: u64, memory: Duration) {
+        self.sums.fade(now_ms, memory);
+        if let Some(told) = self.told {
+            let (usual, latency_ms) = self.sums.usual();
+            let age_ms = now_ms.saturating_sub(self.told_ms) as f64;
+            self.in_flight = usual + (told - usual) * (-age_ms / latency_ms.max(0.1)).exp();
+        }
+    }
 }
 
 impl Arm {
     pub(super) fn observe(&mut self, feedback: &Feedback, memory: Duration, now_ms: u64) {
-        self.sums.fade(now_ms, memory);
-        self.sums.push(feedback);
-        self.unseen += 1;
-        if self.unseen >= REFIT || !self.is_known() {
-            (self.slots, self.unseen) = (Slots::of(&self.sums), 0);
+        self.own.fade(now_ms, memory);
+        let in_flight = feedback.in_flight.saturating_add(self.unseen().round() as u32);
+        self.own.push(&Feedback { in_flight, ..*feedback });
+        self.join(now_ms, memory);
+        self.fresh += 1;
+        if self.fresh >= REFIT || !self.is_known() {
+            (self.slots, self.fresh) = (Slots::of(&self.sums), 0);
         }
+    }
+
+    pub(super) fn fade(&mut self, now_ms: u64, memory: Duration) {
+        self.own.fade(now_ms, memory);
+        self.join(now_ms, memory);
+    }
+
+    /// Others' statistics of now in the place of those heard before.
+    pub(super) fn hear(&mut self, heard: Heard, now_ms: u64, memory: Duration) {
+        self.heard = heard;
+        self.fade(now_ms, memory);
+        self.slots = Slots::of(&self.sums);
+    }
+
+    fn join(&mut self, now_ms: u64, memory: Duration) {
+        if self.heard.sums.tries > 0.0 {
+            self.heard.reckon(now_ms, memory);
+            self.sums = self.own.plus(&self.heard.sums);
+        } else {
+            self.sums = self.own;
+        }
+    }
+
+    /// Others' requests there that views do not show.
+    pub(super) fn unseen(&self) -> f64 {
+        self.heard.in_flight
     }
 
     fn is_known(&self) -> bool {
@@ -233,7 +289,8 @@ impl Arm {
 impl From<Sums> for Arm {
     fn from(sums: Sums) -> Self {
         let slots = if sums.n >= LEAST { Slots::of(&sums) } else { Slots::default() };
-        let mut arm = Self { sums, slots, unseen: 0, cost: Cost::new(1.0, 0.0, 4.0, 0.5, 0.0) };
+        let cost = Cost::new(1.0, 0.0, 4.0, 0.5, 0.0);
+        let mut arm = Self { own: sums, heard: Heard::default(), sums, slots, fresh: 0, cost };
         arm.cost = Fleet::default().cost(&arm);
         arm
     }
@@ -263,7 +320,7 @@ mod tests {
     const FAIL: Feedback = Feedback { key: 0, context: None, latency_ms: None, in_flight: 0, at_ms: 0 };
 
     fn price(cost: &Cost, in_flight: u32) -> f64 {
-        cost.of(&View { in_flight, ..View::default() }, 1000.0, 0.0)
+        cost.of(&View { in_flight, ..View::default() }, 0.0, 1000.0, 0.0)
     }
 
     #[test]
@@ -322,7 +379,7 @@ mod tests {
         assert!(odds(&arm) < 0.01, "{}", odds(&arm));
         (0..30).for_each(|_| arm.observe(&FAIL, MEMORY, 0));
         assert!(odds(&arm) > 0.15, "{}", odds(&arm));
-        arm.sums.fade(60_000, MEMORY);
+        arm.fade(60_000, MEMORY);
         assert!(odds(&arm) < 0.05, "{}", odds(&arm));
         assert!(arm.sums.tries < 1.0 && arm.sums.at_ms() == 60_000);
     }

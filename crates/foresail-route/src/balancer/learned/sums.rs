@@ -29,7 +29,7 @@ fn bin(others: u32) -> usize {
 /// Answers that met about as many others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Bin {
+pub(in crate::balancer) struct Bin {
     pub(super) n: f64,
     /// Requests there, the answered one included.
     pub(super) present: f64,
@@ -39,7 +39,7 @@ pub(super) struct Bin {
 /// Discounted sums over answers: latency by requests in flight, of those that are no failures; and how many were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Sums {
+pub(in crate::balancer) struct Sums {
     at_ms: u64,
     pub(super) bins: [Bin; BINS],
     pub(super) n: f64,
@@ -98,6 +98,46 @@ impl Sums {
     fn keep_tries(&mut self, share: f64) {
         self.tries *= share;
         self.failures *= share;
+    }
+
+    /// Both together, as of the later time.
+    pub(super) fn plus(&self, other: &Self) -> Self {
+        let mut sum = *self;
+        for (bin, more) in sum.bins.iter_mut().zip(&other.bins) {
+            bin.n += more.n;
+            bin.present += more.present;
+            bin.y += more.y;
+        }
+        sum.at_ms = self.at_ms.max(other.at_ms);
+        sum.n += other.n;
+        sum.yy += other.yy;
+        sum.tries += other.tries;
+        sum.failures += other.failures;
+        sum.flow += other.flow;
+        sum
+    }
+
+    /// As if they were of `now_ms` of another clock.
+    pub(super) fn dated(self, now_ms: u64) -> Self {
+        Self { at_ms: now_ms, ..self }
+    }
+
+    /// Requests there on the mean, by Little's law, and the mean latency in ms.
+    pub(super) fn usual(&self) -> (f64, f64) {
+        let y = self.bins.iter().map(|bin| bin.y).sum::<f64>() / self.n.max(1e-9);
+        (self.rate() * y, y)
+    }
+
+    /// Whether an honest sender could have them: finite, not negative, no more than one balancer keeps.
+    pub(super) fn is_sound(&self) -> bool {
+        let bins = self.bins.iter().flat_map(|bin| [bin.n, bin.present, bin.y]);
+        let all = bins.chain([self.n, self.yy, self.tries, self.failures, self.flow]);
+        let counted: f64 = self.bins.iter().map(|bin| bin.n).sum();
+        all.into_iter().all(|sum| sum.is_finite() && sum >= 0.0)
+            && self.n <= MOST + 1.0
+            && self.tries <= MOST + 1.0
+            && self.failures <= self.tries + 1e-6
+            && (counted - self.n).abs() <= 1e-6 * self.n.max(1.0)
     }
 
     pub(super) fn at_ms(&self) -> u64 {
