@@ -8,11 +8,14 @@
 //! failures are expected to cost is added, and a draw from what is not known yet (Thompson sampling) keeps endpoints from
 //! being written off.
 //!
+//! What is learned is hard to poison: answers far beyond what is usual count as usual, as long as they are few, and no client has much more of a say than its share.
+//!
 //! Where endpoints do not differ, learned differences are noise and only cost. So an endpoint departs from the median of the
 //! fleet in service time and in slots by a positive-part James-Stein rule (Efron and Morris 1973): not at all within two standard errors, nearly in full
 //! far beyond. On an even fleet this is least-request; uneven ones are told apart in some tens of answers.
 
 mod arm;
+mod clients;
 mod peers;
 mod sums;
 
@@ -20,7 +23,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::arm::{Arm, Fleet};
+use self::arm::{Arm, Fleet, SavedArm};
+use self::clients::Clients;
 use self::peers::Peers;
 pub(super) use self::sums::Sums;
 use super::arms::Arms;
@@ -49,12 +53,13 @@ pub(super) struct Learned {
     fresh_until_ms: u64,
     answers: usize,
     peers: Peers,
+    clients: Clients,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Saved {
-    arms: Vec<(u64, Sums)>,
+    arms: Vec<(u64, SavedArm)>,
 }
 
 impl Learned {
@@ -69,6 +74,7 @@ impl Learned {
             fresh_until_ms: 0,
             answers: 0,
             peers: Peers::default(),
+            clients: Clients::new(),
         }
     }
 
@@ -138,8 +144,9 @@ impl Balancer for Learned {
     fn observe(&mut self, feedback: &Feedback) {
         self.now_ms = self.now_ms.max(feedback.at_ms);
         let (now_ms, memory) = (self.now_ms, self.memory);
+        let weight = self.clients.weigh(feedback.client);
         if let Some(arm) = self.arms.of_key(feedback.key) {
-            arm.observe(feedback, memory, now_ms);
+            arm.observe(feedback, weight, memory, now_ms);
             arm.cost = self.fleet.cost(arm);
         }
         self.answers += 1;
@@ -200,7 +207,7 @@ impl Balancer for Learned {
     }
 
     fn save(&self) -> Option<SavedBalancer> {
-        let arms = self.arms.save().into_iter().map(|(key, arm)| (key, arm.own)).collect();
+        let arms = self.arms.save().into_iter().map(|(key, arm)| (key, SavedArm::from(&arm))).collect();
         Some(State::Learned(Saved { arms }).into_saved())
     }
 
@@ -208,8 +215,8 @@ impl Balancer for Learned {
         let State::Learned(saved) = saved.into_state()? else {
             return Err(Error::OtherPolicy { policy: "learned" });
         };
-        self.now_ms = saved.arms.iter().map(|(_, sums)| sums.at_ms()).max().unwrap_or_default();
-        self.arms = Arms::restore(saved.arms.into_iter().map(|(key, sums)| (key, Arm::from(sums))).collect());
+        self.now_ms = saved.arms.iter().map(|(_, arm)| arm.at_ms()).max().unwrap_or_default();
+        self.arms = Arms::restore(saved.arms.into_iter().map(|(key, arm)| (key, Arm::from(arm))).collect());
         Ok(())
     }
 }

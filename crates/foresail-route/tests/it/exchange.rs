@@ -15,7 +15,7 @@ fn learned() -> Box<dyn Balancer> {
 fn teach(balancer: &mut dyn Balancer, answers: &[(u64, Option<f64>)]) {
     balancer.pick(&VIEWS.as_slice(), Pick { random: 1, hash: None });
     for &(key, latency_ms) in answers {
-        balancer.observe(&Feedback { key, context: None, latency_ms, in_flight: 1, at_ms: 1_000 });
+        balancer.observe(&Feedback { key, context: None, client: None, latency_ms, in_flight: 1, at_ms: 1_000 });
     }
 }
 

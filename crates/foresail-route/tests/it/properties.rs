@@ -34,6 +34,7 @@ fn play(balancer: &mut dyn Balancer, rounds: &[Round], seed: u64, mut now_ms: u6
             balancer.observe(&Feedback {
                 key: index as u64,
                 context,
+                client: None,
                 latency_ms,
                 in_flight: views[index].in_flight,
                 at_ms: now_ms,

@@ -30,5 +30,5 @@ pub use oracle::Oracle;
 pub use outcome::{Outcome, bootstrap_interval};
 pub use policy::Policy;
 pub use prequal::Prequal;
-pub use run::{Scenario, run, run_logged};
+pub use run::{Attack, Deed, Scenario, run, run_logged};
 pub use story::{BAD, Condition, Story};

@@ -18,17 +18,31 @@ pub(super) struct Request {
     pub(super) work: f64,
     /// Uniform: whether it fails where some do.
     pub(super) fate: f64,
+    pub(super) client: u64,
     pub(super) proxy: usize,
     pub(super) endpoint: usize,
     /// Others that its proxy had there when it was sent.
     pub(super) others: u32,
+    /// Ends in success without having been served: an attacker's that takes its time.
+    is_idle: bool,
     is_served: bool,
     is_done: bool,
 }
 
 impl Request {
-    pub(super) fn new(sent_ms: f64, work: f64, fate: f64, proxy: usize) -> Self {
-        Self { sent_ms, work, fate, proxy, endpoint: 0, others: 0, is_served: false, is_done: false }
+    pub(super) fn new(sent_ms: f64, work: f64, fate: f64, client: u64, proxy: usize) -> Self {
+        Self {
+            sent_ms,
+            work,
+            fate,
+            client,
+            proxy,
+            endpoint: 0,
+            others: 0,
+            is_idle: false,
+            is_served: false,
+            is_done: false,
+        }
     }
 }
 
@@ -132,6 +146,13 @@ impl Plant {
         }
     }
 
+    /// Takes the request to an endpoint that it keeps nothing of but the connection, and ends it after a while.
+    pub(super) fn pretend(&mut self, id: usize, now_ms: f64, takes_ms: f64, is_success: bool) {
+        self.servers[self.requests[id].endpoint].present += 1;
+        self.requests[id].is_idle = is_success;
+        self.end_at(id, now_ms + takes_ms);
+    }
+
     /// Ends the request then, whatever becomes of it.
     pub(super) fn end_at(&mut self, id: usize, at_ms: f64) {
         self.endings.push(Reverse(((at_ms * 1e6) as u64, id)));
@@ -158,7 +179,7 @@ impl Plant {
         let Reverse((_, id)) = self.endings.pop()?;
         let request = self.requests[id];
         let is_stuck = self.servers[request.endpoint].condition.is_frozen && request.is_served;
-        if request.is_done || is_stuck { None } else { Some((id, request.is_served)) }
+        if request.is_done || is_stuck { None } else { Some((id, request.is_served || request.is_idle)) }
     }
 
     /// The request leaves its endpoint, which takes the next. False if it had left before.

@@ -167,7 +167,14 @@ mod tests {
                 let index = prequal.pick(&views.as_slice(), pick).unwrap();
                 counts[index] += 1;
                 let (key, latency_ms) = (index as u64, Some(if index == 1 { 5.0 } else { 50.0 }));
-                prequal.observe(&Feedback { key, context: None, latency_ms, in_flight: 2, at_ms: i * 10 });
+                prequal.observe(&Feedback {
+                    key,
+                    context: None,
+                    client: None,
+                    latency_ms,
+                    in_flight: 2,
+                    at_ms: i * 10,
+                });
             }
             counts
         };

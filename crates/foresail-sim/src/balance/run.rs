@@ -17,6 +17,12 @@ use super::story::Story;
 const DEADLINE_MS: f64 = 1_000.0;
 /// How often endpoints are judged without a cause, ms.
 const TICK_MS: f64 = 100.0;
+/// Clients that mean no harm, each with a share like any other's.
+const CLIENTS: usize = 1_000;
+/// The first of the attackers' identities.
+const ATTACKERS: u64 = 1 << 32;
+/// How long slow attackers take, ms.
+const LINGER_MS: f64 = 800.0;
 /// Of the logarithm of the work: lognormal of mean 1.
 const SIGMA: f64 = 0.5;
 
@@ -35,13 +41,53 @@ pub struct Scenario {
     pub warm_up: f64,
     /// How often proxies tell one another what they learned, ms; infinite for never.
     pub exchange_ms: f64,
+    /// Clients that mean harm, if any.
+    pub attack: Option<Attack>,
+}
+
+/// Clients that make their own requests to one endpoint look bad, so that others' are sent elsewhere. They use no slot there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Attack {
+    /// Their share of the requests.
+    pub share: f64,
+    /// The endpoint.
+    pub target: usize,
+    /// What they do.
+    pub deed: Deed,
+    /// How many clients they pose as.
+    pub identities: u64,
+}
+
+/// What attackers do to their own requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// They take 800 ms over each.
+    Slow,
+    /// They make each fail at once.
+    Fail,
 }
 
 impl Scenario {
     /// Twenty seconds, the first four not measured.
     pub fn new(fleet: Vec<Nature>, story: Story, load: f64) -> Self {
-        Self { fleet, story, load, seconds: 20.0, warm_up: 4.0, exchange_ms: f64::INFINITY }
+        Self { fleet, story, load, seconds: 20.0, warm_up: 4.0, exchange_ms: f64::INFINITY, attack: None }
     }
+}
+
+impl Scenario {
+    fn client(&self, rng: &mut SeededRng) -> u64 {
+        match &self.attack {
+            Some(attack) if rng.uniform() < attack.share => ATTACKERS + rng.next_u64() % attack.identities.max(1),
+            _ => rng.below(CLIENTS) as u64,
+        }
+    }
+}
+
+/// What stands for a client's identity: the finaliser of SplitMix64.
+fn hash(client: u64) -> u64 {
+    let z = (client ^ (client >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 struct Run<'a> {
@@ -69,7 +115,7 @@ pub fn run_logged(policy: &Policy, scenario: &Scenario, seed: u64, log: &mut Pic
 
 fn play(policy: &Policy, scenario: &Scenario, seed: u64, log: Option<&mut PickLog>) -> Outcome {
     let root = SeededRng::seed_from_u64(seed);
-    let (mut arrivals, mut work, mut picks) = (root.fork(1), root.fork(2), root.fork(3));
+    let (mut arrivals, mut work, mut picks, mut clients) = (root.fork(1), root.fork(2), root.fork(3), root.fork(4));
     let Scenario { fleet, story, load, seconds, .. } = scenario;
     let rate_rps = load * story.capacity_rps(fleet);
     let count = fleet.len();
@@ -108,7 +154,8 @@ fn play(policy: &Policy, scenario: &Scenario, seed: u64, log: Option<&mut PickLo
         } else {
             let size = (SIGMA * work.normal() - 0.5 * SIGMA * SIGMA).exp();
             let proxy = picks.below(run.proxies.len());
-            run.arrive(Request::new(now_ms, size, work.uniform(), proxy), picks.next_u64());
+            let client = scenario.client(&mut clients);
+            run.arrive(Request::new(now_ms, size, work.uniform(), client, proxy), picks.next_u64());
             let rate = rate_rps * story.share_of_load(now_ms, *seconds);
             arrival_ms = now_ms + arrivals.exponential() * 1_000.0 / rate;
         }
@@ -139,7 +186,13 @@ impl Run<'_> {
         let id = self.plant.requests.len();
         self.plant.requests.push(request);
         self.sent.push_back(id);
-        self.plant.send(id, now_ms);
+        match self.scenario.attack {
+            Some(attack) if request.client >= ATTACKERS && index == attack.target => {
+                let takes_ms = if attack.deed == Deed::Slow { LINGER_MS } else { 1.0 };
+                self.plant.pretend(id, now_ms, takes_ms, attack.deed == Deed::Slow);
+            }
+            _ => self.plant.send(id, now_ms),
+        }
         self.open.extend(logged.map(|logged| (id, logged)));
     }
 
@@ -161,6 +214,7 @@ impl Run<'_> {
         let feedback = Feedback {
             key: request.endpoint as u64,
             context: None,
+            client: Some(hash(request.client)),
             latency_ms,
             in_flight: request.others,
             at_ms: now_ms as u64,
@@ -180,7 +234,7 @@ impl Run<'_> {
     }
 
     fn is_measured(&self, request: &Request) -> bool {
-        request.sent_ms >= 1_000.0 * self.scenario.warm_up
+        request.sent_ms >= 1_000.0 * self.scenario.warm_up && request.client < ATTACKERS
     }
 
     fn tick(&mut self, now_ms: f64, rate_rps: f64) {

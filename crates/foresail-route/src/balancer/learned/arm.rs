@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::sums::Sums;
 use crate::View;
 use crate::balancer::feedback::Feedback;
@@ -23,8 +25,16 @@ const STEEP: f64 = 2.5;
 /// What a filled set of slots costs besides, as a share of the level: of endpoints alike the emptier is taken.
 const TILT: f64 = 0.02;
 
+/// Answers that take more than so many times as long as is usual are far, and count as if they had not, as long as only a few
+/// of the latest are; and until so many answers are known, none is.
+const FAR: f64 = 4.0;
+const FEW: f64 = 0.06;
+const RECENT: f64 = 64.0;
+const ENOUGH: f64 = 20.0;
+
 /// How many requests an endpoint serves at a time, as far as its answers tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Slots {
     /// 0 if nothing is known.
     count: f64,
@@ -126,16 +136,16 @@ impl Fleet {
 
     pub(super) fn cost(&self, arm: &Arm) -> Cost {
         let failures = self.failure_odds(&arm.sums);
-        let (level_ms, error_ms, slots) = if arm.is_known() {
+        let (level_ms, error_ms, own_ms, slots) = if arm.is_known() {
             let slots = self.slots(arm);
             let level = service(&arm.sums, slots).0;
             let error = self.variation * level / arm.sums.n.sqrt();
             let own = kept(level - self.level_ms, error);
-            (self.level_ms + own * (level - self.level_ms), own * error, slots)
+            (self.level_ms + own * (level - self.level_ms), own * error, level, slots)
         } else {
-            (self.level_ms, 0.0, self.slots)
+            (self.level_ms, 0.0, self.level_ms, self.slots)
         };
-        Cost::new(level_ms, error_ms, slots, self.load, failures)
+        Cost { own_ms, ..Cost::new(level_ms, error_ms, slots, self.load, failures) }
     }
 
     /// Failures expected before a success, as far as they are plainly more than the fleet's.
@@ -171,6 +181,8 @@ pub(super) struct Cost {
     pub(super) level_ms: f64,
     /// Standard error of the level, ms.
     pub(super) error_ms: f64,
+    /// The level as its own answers have it, unshrunk.
+    own_ms: f64,
     slots: f64,
     /// What a request adds to the latencies of all, those to come included, as a multiple of the level: where none is there,
     /// how much more where it takes the last slot, and for each full set of slots that wait.
@@ -189,7 +201,16 @@ impl Cost {
         let waiting = load.powf((2.0 * (slots + 1.0)).sqrt()) / (1.0 - load);
         let first = 1.0 + waiting / offered;
         let last = (slots + (offered / spare - offered - waiting)) / spare;
-        Self { level_ms, error_ms, slots, first, rise: (last - first).max(0.0), line: STEEP * slots / spare, failures }
+        Self {
+            level_ms,
+            error_ms,
+            own_ms: level_ms,
+            slots,
+            first,
+            rise: (last - first).max(0.0),
+            line: STEEP * slots / spare,
+            failures,
+        }
     }
 
     /// What one more request adds in ms beside so many of others' that the view does not show, with `draw` standard errors
@@ -218,6 +239,8 @@ pub(super) struct Arm {
     slots: Slots,
     /// Answers since the slots were looked for.
     fresh: u32,
+    /// Share of far ones among the latest answers.
+    far: f64,
     pub(super) cost: Cost,
 }
 
@@ -244,15 +267,29 @@ impl Heard {
 }
 
 impl Arm {
-    pub(super) fn observe(&mut self, feedback: &Feedback, memory: Duration, now_ms: u64) {
+    /// Takes in an answer that weighs so much, up to 1.
+    pub(super) fn observe(&mut self, feedback: &Feedback, weight: f64, memory: Duration, now_ms: u64) {
         self.own.fade(now_ms, memory);
         let in_flight = feedback.in_flight.saturating_add(self.unseen().round() as u32);
-        self.own.push(&Feedback { in_flight, ..*feedback });
+        let latency_ms = feedback.success_ms().map(|latency_ms| self.within_reason(latency_ms, in_flight));
+        self.own.push(&Feedback { in_flight, latency_ms, ..*feedback }, weight);
         self.join(now_ms, memory);
         self.fresh += 1;
         if self.fresh >= REFIT || !self.is_known() {
             (self.slots, self.fresh) = (Slots::of(&self.sums), 0);
         }
+    }
+
+    /// The latency, or what is usual if it is far from it: a few far ones tell of a client's slowness, many of the endpoint's.
+    fn within_reason(&mut self, latency_ms: f64, in_flight: u32) -> f64 {
+        if self.sums.n < ENOUGH {
+            return latency_ms;
+        }
+        let Cost { own_ms, slots, .. } = self.cost;
+        let usual_ms = own_ms * ((f64::from(in_flight) + 1.0) / slots).max(1.0);
+        let is_far = latency_ms > FAR * usual_ms;
+        self.far += (if is_far { 1.0 } else { 0.0 } - self.far) / RECENT;
+        if is_far && self.far < FEW { usual_ms } else { latency_ms }
     }
 
     pub(super) fn fade(&mut self, now_ms: u64, memory: Duration) {
@@ -286,11 +323,33 @@ impl Arm {
     }
 }
 
-impl From<Sums> for Arm {
-    fn from(sums: Sums) -> Self {
-        let slots = if sums.n >= LEAST { Slots::of(&sums) } else { Slots::default() };
+/// What is saved of an endpoint: nothing that others told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SavedArm {
+    own: Sums,
+    slots: Slots,
+    fresh: u32,
+    far: f64,
+}
+
+impl SavedArm {
+    pub(super) fn at_ms(&self) -> u64 {
+        self.own.at_ms()
+    }
+}
+
+impl From<&Arm> for SavedArm {
+    fn from(arm: &Arm) -> Self {
+        Self { own: arm.own, slots: arm.slots, fresh: arm.fresh, far: arm.far }
+    }
+}
+
+impl From<SavedArm> for Arm {
+    fn from(saved: SavedArm) -> Self {
+        let SavedArm { own, slots, fresh, far } = saved;
         let cost = Cost::new(1.0, 0.0, 4.0, 0.5, 0.0);
-        let mut arm = Self { own: sums, heard: Heard::default(), sums, slots, fresh: 0, cost };
+        let mut arm = Self { own, heard: Heard::default(), sums: own, slots, fresh, far, cost };
         arm.cost = Fleet::default().cost(&arm);
         arm
     }
@@ -298,7 +357,7 @@ impl From<Sums> for Arm {
 
 impl Default for Arm {
     fn default() -> Self {
-        Self::from(Sums::default())
+        Self::from(SavedArm::default())
     }
 }
 
@@ -310,14 +369,19 @@ mod tests {
         let mut arm = Arm::default();
         for i in 0..count {
             let in_flight = i % most;
-            let latency_ms = Some(latency(in_flight));
-            arm.observe(&Feedback { key: 0, context: None, latency_ms, in_flight, at_ms: 0 }, MEMORY, 0);
+            tell(&mut arm, &Feedback { latency_ms: Some(latency(in_flight)), in_flight, ..FAIL });
         }
         arm
     }
 
+    /// An answer to an endpoint that is alone.
+    fn tell(arm: &mut Arm, feedback: &Feedback) {
+        arm.observe(feedback, 1.0, MEMORY, 0);
+        arm.cost = Fleet::of(&[*arm].iter()).cost(arm);
+    }
+
     const MEMORY: Duration = Duration::from_secs(10);
-    const FAIL: Feedback = Feedback { key: 0, context: None, latency_ms: None, in_flight: 0, at_ms: 0 };
+    const FAIL: Feedback = Feedback { key: 0, context: None, client: None, latency_ms: None, in_flight: 0, at_ms: 0 };
 
     fn price(cost: &Cost, in_flight: u32) -> f64 {
         cost.of(&View { in_flight, ..View::default() }, 0.0, 1000.0, 0.0)
@@ -375,13 +439,28 @@ mod tests {
         let mut arm = answers(|_| 20.0, 8, 100);
         let fine = answers(|_| 20.0, 8, 200);
         let odds = |arm: &Arm| Fleet::of(&[fine, fine, fine, fine, *arm].iter()).cost(arm).failures;
-        arm.observe(&FAIL, MEMORY, 0);
+        tell(&mut arm, &FAIL);
         assert!(odds(&arm) < 0.01, "{}", odds(&arm));
-        (0..30).for_each(|_| arm.observe(&FAIL, MEMORY, 0));
+        (0..30).for_each(|_| tell(&mut arm, &FAIL));
         assert!(odds(&arm) > 0.15, "{}", odds(&arm));
         arm.fade(60_000, MEMORY);
         assert!(odds(&arm) < 0.05, "{}", odds(&arm));
         assert!(arm.sums.tries < 1.0 && arm.sums.at_ms() == 60_000);
+    }
+
+    #[test]
+    fn a_few_that_take_their_time_are_not_believed_and_many_are() {
+        let late = Feedback { latency_ms: Some(800.0), in_flight: 1, ..FAIL };
+        let fine = Feedback { latency_ms: Some(10.0), in_flight: 1, ..FAIL };
+        let after = |every: u32| {
+            let mut arm = answers(|_| 10.0, 4, 100);
+            for i in 0..400 {
+                tell(&mut arm, if i % every == 0 { &late } else { &fine });
+            }
+            arm.cost.own_ms
+        };
+        assert!(after(50) < 11.0, "{}", after(50));
+        assert!(after(1) > 300.0 && after(2) > 150.0, "{} {}", after(1), after(2));
     }
 
     #[test]
@@ -390,7 +469,7 @@ mod tests {
         assert!(arm.sums.n <= 200.0 + 1e-9);
         for _ in 0..400 {
             let late = Feedback { latency_ms: Some(50.0), in_flight: 3, ..FAIL };
-            arm.observe(&late, MEMORY, 0);
+            tell(&mut arm, &late);
         }
         assert!(service(&arm.sums, 8.0).0 > 40.0);
     }

@@ -64,19 +64,20 @@ impl Sums {
         }
     }
 
-    pub(super) fn push(&mut self, feedback: &Feedback) {
-        self.tries += 1.0;
+    /// Takes in an answer that weighs so much, up to 1.
+    pub(super) fn push(&mut self, feedback: &Feedback, weight: f64) {
+        self.tries += weight;
         self.flow += 1.0;
         match feedback.success_ms() {
-            None => self.failures += 1.0,
+            None => self.failures += weight,
             Some(y) => {
                 let y = y.min(MOST_MS);
                 let bin = &mut self.bins[bin(feedback.in_flight)];
-                bin.n += 1.0;
-                bin.present += f64::from(feedback.in_flight) + 1.0;
-                bin.y += y;
-                self.n += 1.0;
-                self.yy += y * y;
+                bin.n += weight;
+                bin.present += weight * (f64::from(feedback.in_flight) + 1.0);
+                bin.y += weight * y;
+                self.n += weight;
+                self.yy += weight * y * y;
                 if self.n > MOST {
                     self.keep(MOST / self.n);
                 }
