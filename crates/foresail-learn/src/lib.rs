@@ -1,5 +1,5 @@
-//! Learners that know nothing of load or replicas: random forests, gradient boosting, online linear models, bandits, drift,
-//! resource use from fingerprints, and the account that tells a champion from its challengers.
+//! Learners that know nothing of load or replicas: random forests, gradient boosting, online linear models, bandits and what
+//! other policies would have earned, drift, resource use from fingerprints, and the account that tells a champion from its challengers.
 //!
 //! Each is plain synchronous code that is handed its data and its randomness, and whose result depends on nothing else:
 //! a forest grown on one thread is bit for bit the forest grown on sixteen.
@@ -23,6 +23,7 @@ pub mod embed;
 mod error;
 pub mod forest;
 pub mod linear;
+pub mod off_policy;
 pub mod resource;
 mod tree;
 pub mod trial;

@@ -1,10 +1,11 @@
 //! Choosing an endpoint and holding a place at it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use foresail_route::{Endpoints, Feedback, Pick, View};
+use foresail_route::{Balancer, Endpoints, Feedback, Pick, SharedStatistics, Sight, View};
 
 use crate::clock;
 use crate::pool::LocalEndpoint;
@@ -109,6 +110,22 @@ impl Worker {
         None
     }
 
+    /// Tells the other workers what the balancer learned here, and it what the others did. What is in flight they all see.
+    pub(crate) fn exchange(&self, balancer: &mut dyn Balancer, now_ms: u64) {
+        let fleet = self.fleet();
+        let decay = balancer.latency_decay();
+        let candidates =
+            Candidates { fleet: &fleet, tried: &[], most_in_flight: u32::MAX, panic: false, now_ms, decay };
+        let Some(own) = balancer.share(self.index as u64, &candidates) else { return };
+        self.shared.statistics[self.index].store(Some(Arc::new(own)));
+        let others = self.shared.statistics.iter().enumerate().filter(|(index, _)| *index != self.index);
+        for statistics in others.filter_map(|(_, cell)| cell.load_full()) {
+            if let Err(error) = balancer.merge(SharedStatistics::clone(&statistics), Sight::Shared) {
+                tracing::debug!(%error, "another worker's statistics are of no use here");
+            }
+        }
+    }
+
     /// An endpoint has a free place: lets a waiting request look, here or at another worker.
     fn release(&self) {
         let doors = &self.shared.doors;
@@ -142,7 +159,7 @@ impl Lease {
     /// Tells a balancer that learns what came of its pick.
     fn feed_back(&self, latency_ms: Option<f64>, at_ms: u64) {
         let (key, in_flight) = (self.endpoint.slot.key, self.others);
-        let feedback = Feedback { key, context: self.hash, latency_ms, in_flight, at_ms };
+        let feedback = Feedback { key, context: self.hash, client: None, latency_ms, in_flight, at_ms };
         self.worker.feed_back(&feedback);
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use foresail_route::BalancerReport;
+use foresail_route::{BalancerReport, SharedStatistics};
 use tokio::sync::{Notify, watch};
 
 use crate::ProxyConfig;
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) doors: Vec<Door>,
     /// What their balancers last said of themselves, one per worker.
     pub(crate) balancers: Vec<ArcSwapOption<BalancerReport>>,
+    /// What their balancers last told one another, one per worker.
+    pub(crate) statistics: Vec<ArcSwapOption<SharedStatistics>>,
     /// What they have seen of the work and nobody has taken yet, one per worker.
     pub(crate) workloads: Vec<Waiting>,
     /// Of the guard, if there is one.
@@ -71,6 +73,7 @@ impl Shared {
             counters: (0..workers).map(|_| Counters::new()).collect(),
             doors: (0..workers).map(|_| Door::default()).collect(),
             balancers: (0..workers).map(|_| ArcSwapOption::empty()).collect(),
+            statistics: (0..workers).map(|_| ArcSwapOption::empty()).collect(),
             workloads: (0..workers).map(|_| Waiting::empty()).collect(),
             queued: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),

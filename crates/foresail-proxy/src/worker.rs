@@ -47,10 +47,14 @@ pub(crate) struct Worker {
     left: Notify,
     is_draining: Cell<bool>,
     next_report_ms: Cell<u64>,
+    next_exchange_ms: Cell<u64>,
 }
 
 /// How often a balancer is asked what it has learned.
 const REPORT_MS: u64 = 1_000;
+
+/// How often balancers tell one another what they learned.
+const EXCHANGE_MS: u64 = 200;
 
 /// How long an idle connection is left open in a drain: a request may be on its way, and is answered with the word that it
 /// was the last one. Closed at once, the connection would take that request with it.
@@ -89,6 +93,7 @@ impl Worker {
             left: Notify::new(),
             is_draining: Cell::new(false),
             next_report_ms: Cell::new(0),
+            next_exchange_ms: Cell::new(0),
             shared,
         }
     }
@@ -120,6 +125,10 @@ impl Worker {
             if let Some(report) = balancer.report() {
                 self.shared.balancers[self.index].store(Some(Arc::new(report)));
             }
+        }
+        if self.shared.workers() > 1 && feedback.at_ms >= self.next_exchange_ms.get() {
+            self.next_exchange_ms.set(feedback.at_ms + EXCHANGE_MS);
+            self.exchange(balancer.as_mut(), feedback.at_ms);
         }
     }
 

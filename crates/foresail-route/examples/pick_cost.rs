@@ -57,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                         let feedback = Feedback {
                             key: index as u64,
                             context: Some(1),
+                            client: None,
                             latency_ms,
                             in_flight: views[index].in_flight,
                             at_ms: at_us / 1000,

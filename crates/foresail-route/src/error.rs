@@ -28,6 +28,12 @@ pub enum Error {
         /// The policy it was offered to.
         policy: &'static str,
     },
+    /// Another balancer's statistics that cannot have come about.
+    #[error("statistics of sender {sender} are not sound")]
+    UnsoundStatistics {
+        /// Who sent them.
+        sender: u64,
+    },
 }
 
 /// Refuses `value` unless `accepted`.

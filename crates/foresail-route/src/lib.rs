@@ -21,17 +21,19 @@ mod balancer;
 mod error;
 mod estimate;
 mod outlier;
+mod pick_log;
 mod retry_budget;
 mod slow_start;
 mod view;
 
 pub use balancer::{
     Acting, ArmStats, Balancer, BalancerKind, BalancerReport, Feedback, HashKey, LatencyPrediction, LearnMode, Pick,
-    SavedBalancer,
+    SavedBalancer, SharedStatistics, Sight,
 };
 pub use error::Error;
 pub use estimate::{FailureRate, LatencyEwma};
 pub use outlier::{OutlierConfig, Outliers, Sample, Standing, is_panic};
+pub use pick_log::{LoggedPick, PickLog, shares_of_picks};
 pub use retry_budget::{RetryBudget, RetryBudgetConfig};
 pub use slow_start::SlowStart;
 pub use view::{Endpoints, View};

@@ -1,7 +1,10 @@
 //! What a balancer sees of an endpoint.
 
+use serde::{Deserialize, Serialize};
+
 /// One endpoint at the moment of a pick.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct View {
     /// Requests sent to it and not yet answered in full.
     pub in_flight: u32,

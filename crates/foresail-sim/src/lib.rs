@@ -1,5 +1,5 @@
-//! Workshop: seeded load and requests to learn from and to be tested by, the event-driven plant, and a site with its guard, all
-//! in virtual time.
+//! Workshop: seeded load and requests to learn from and to be tested by, the event-driven plant, a site with its guard, and
+//! fleets behind balancers, all in virtual time.
 //!
 //! ```
 //! use foresail_sim::generate::{GenerateOptions, Kind, Overlay, Pattern, generate};
@@ -13,6 +13,7 @@
 //! assert_eq!(generated.frame, generate(&options).unwrap().frame);
 //! ```
 
+pub mod balance;
 pub mod event;
 pub mod generate;
 pub mod requests;

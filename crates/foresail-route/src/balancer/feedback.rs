@@ -11,6 +11,9 @@ pub struct Feedback {
     pub key: u64,
     /// The pick's [`hash`](crate::Pick::hash), which is the context where the policy is contextual.
     pub context: Option<u64>,
+    /// Who asked: a hash of the client's identity under a secret of this process, so that nobody can choose whose influence
+    /// he shares. With it no single client has much of a say in what is learned.
+    pub client: Option<u64>,
     /// Latency in ms; `None` if the endpoint failed. What is not finite or negative counts as a failure.
     pub latency_ms: Option<f64>,
     /// Requests in flight there when it was picked, itself not counted.
@@ -47,7 +50,7 @@ pub struct ArmStats {
     /// Its learned share of the traffic, where the policy has one; the shares sum to 1.
     pub share: Option<f64>,
     /// What the policy ranks by, 0 to 1: the weight of epsilon-greedy, the expected reward of a bandit; of `learned`, m / (m + c)
-    /// with its latency c and the fleet's median m at equal load.
+    /// with its latency c and the fleet's median m while slots are free.
     pub value: f64,
     /// The 95 % credible interval of the value, where there is a posterior.
     pub interval: Option<(f64, f64)>,

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Balancer, arms, contextual, epsilon_greedy, learned, least_request, peak_ewma, random, ring_hash, round_robin,
-    supervised, thompson, ucb,
+    Balancer, arms, contextual, epsilon_greedy, exploring, learned, least_request, peak_ewma, random, ring_hash,
+    round_robin, supervised, thompson, ucb,
 };
 use crate::Error;
 use crate::error::check;
@@ -290,6 +290,13 @@ impl BalancerKind {
             }
         };
         Box::new(supervised::Supervised::new(self.name(), self.build(worker), ms(failure_cost)))
+    }
+
+    /// As [`build`](Self::build), but a `share` of the picks, 0 to 1, is uniform over what is available, so that any endpoint's
+    /// propensity is above 0: for logs that other policies are to be judged by, and against a learner that is never shown
+    /// wrong by its own choices.
+    pub fn exploring(&self, worker: u64, share: f64) -> Box<dyn Balancer> {
+        Box::new(exploring::Exploring { inner: self.build(worker), share: share.clamp(0.0, 1.0) })
     }
 
     /// A balancer for the worker numbered `worker`; workers in turn start at different endpoints.

@@ -1,8 +1,9 @@
 //! Least requests in flight among a few (Mitzenmacher 2001, "The Power of Two Choices in Randomized Load Balancing").
 
-use super::candidates::least_of;
+use super::candidates::{available, least_of};
+use super::propensity::of_fixed;
 use super::{Balancer, Pick};
-use crate::Endpoints;
+use crate::{Endpoints, View};
 
 pub(super) struct LeastRequest {
     pub(super) choices: usize,
@@ -10,14 +11,25 @@ pub(super) struct LeastRequest {
 
 impl Balancer for LeastRequest {
     fn pick(&mut self, endpoints: &dyn Endpoints, pick: Pick) -> Option<usize> {
-        least_of(endpoints, pick.random, self.choices, |view, _| (f64::from(view.in_flight) + 1.0) / view.weight)
+        least_of(endpoints, pick.random, self.choices, |view, _| cost(view))
     }
+
+    fn propensity(&mut self, endpoints: &dyn Endpoints, _pick: Pick, index: usize) -> Option<f64> {
+        (index < endpoints.count()).then_some(())?;
+        let drawn_from = available(endpoints);
+        let Some(place) = drawn_from.iter().position(|at| *at == index) else { return Some(0.0) };
+        let values: Vec<f64> = drawn_from.iter().map(|at| -cost(&endpoints.view(*at))).collect();
+        Some(of_fixed(&values, place, self.choices))
+    }
+}
+
+fn cost(view: &View) -> f64 {
+    (f64::from(view.in_flight) + 1.0) / view.weight
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::View;
 
     #[test]
     fn weight_divides_what_is_in_flight() {

@@ -5,6 +5,8 @@ mod candidates;
 mod contest;
 mod contextual;
 mod epsilon_greedy;
+mod exchange;
+mod exploring;
 mod feedback;
 mod history;
 mod kind;
@@ -25,6 +27,7 @@ use std::time::Duration;
 use crate::{Endpoints, Error};
 
 pub use contest::Acting;
+pub use exchange::{SharedStatistics, Sight};
 pub use feedback::{ArmStats, BalancerReport, Feedback, LatencyPrediction};
 pub use kind::{BalancerKind, HashKey, LearnMode};
 pub use saved::SavedBalancer;
@@ -68,6 +71,23 @@ pub trait Balancer: Send {
     /// How a learner stands, where one is held against a baseline ([`BalancerKind::supervised`]).
     fn report(&self) -> Option<BalancerReport> {
         None
+    }
+
+    /// What this balancer has learned from its own answers, nothing of what it heard, for others to merge. `sender` names it
+    /// among them and must be the same each time and no other's; `endpoints` are those of now. `None` for a policy that does
+    /// not exchange.
+    fn share(&mut self, _sender: u64, _endpoints: &dyn Endpoints) -> Option<SharedStatistics> {
+        None
+    }
+
+    /// Takes another's statistics, in the place of those it heard from the same sender before. Tells whether they are news:
+    /// what is older than what is known, or its own, changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::OtherVersion`]; [`Error::UnsoundStatistics`] for what no honest sender has; [`Error::OtherPolicy`] if this
+    /// policy does not exchange.
+    fn merge(&mut self, _statistics: SharedStatistics, _sight: Sight) -> Result<bool, Error> {
+        Err(Error::OtherPolicy { policy: "that does not exchange" })
     }
 
     /// All that has been learned; `None` for a policy that learns nothing.

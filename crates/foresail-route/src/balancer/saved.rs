@@ -6,7 +6,7 @@ use super::{contextual, epsilon_greedy, learned, supervised, thompson, ucb};
 use crate::Error;
 
 /// What the present code writes and reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a balancer has learned, to be written down and handed back after a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::contest::{Contest, Side};
+use super::exchange::{SharedStatistics, Sight};
 use super::feedback::{ArmStats, BalancerReport, Feedback};
 use super::least_request::LeastRequest;
 use super::saved::{SavedBalancer, State};
@@ -66,6 +67,14 @@ impl Balancer for Supervised {
     fn report(&self) -> Option<BalancerReport> {
         let (acting, evidence) = (self.contest.acting(), self.contest.evidence());
         Some(BalancerReport { policy: self.policy, acting, evidence, arms: self.arms() })
+    }
+
+    fn share(&mut self, sender: u64, endpoints: &dyn Endpoints) -> Option<SharedStatistics> {
+        self.learner.share(sender, endpoints)
+    }
+
+    fn merge(&mut self, statistics: SharedStatistics, sight: Sight) -> Result<bool, Error> {
+        self.learner.merge(statistics, sight)
     }
 
     fn save(&self) -> Option<SavedBalancer> {

@@ -6,7 +6,7 @@ use foresail_route::{Balancer, Feedback, Pick, View};
 use crate::kind;
 
 fn tell(balancer: &mut dyn Balancer, key: u64, latency_ms: Option<f64>, at_ms: u64) {
-    balancer.observe(&Feedback { key, context: None, latency_ms, in_flight: 0, at_ms });
+    balancer.observe(&Feedback { key, context: None, client: None, latency_ms, in_flight: 0, at_ms });
 }
 
 /// The shares after 1,000 requests to the exercise's fleet, one at a time.
@@ -136,6 +136,7 @@ fn contexts_learn_apart_and_lend_to_the_unknown() {
         balancer.observe(&Feedback {
             key: index as u64,
             context: Some(context),
+            client: None,
             latency_ms: Some(latency_ms),
             in_flight: 0,
             at_ms: i,

@@ -34,6 +34,7 @@ fn play(balancer: &mut dyn Balancer, rounds: &[Round], seed: u64, mut now_ms: u6
             balancer.observe(&Feedback {
                 key: index as u64,
                 context,
+                client: None,
                 latency_ms,
                 in_flight: views[index].in_flight,
                 at_ms: now_ms,
@@ -113,12 +114,12 @@ fn foreign_state_is_refused() {
     let mut thompson = learners()[2].1.build(0);
     assert!(thompson.restore(saved[3].clone()).is_ok());
     assert!(thompson.restore(saved[0].clone()).is_err());
-    let text = serde_json::to_string(&saved[3]).unwrap().replace("\"version\":1", "\"version\":2");
+    let text = serde_json::to_string(&saved[3]).unwrap().replace("\"version\":2", "\"version\":1");
     let error = thompson.restore(serde_json::from_str(&text).unwrap()).unwrap_err();
-    assert_eq!(error.to_string(), "learned state is of version 2, version 1 is read");
+    assert_eq!(error.to_string(), "learned state is of version 1, version 2 is read");
     assert!(
         serde_json::from_str::<SavedBalancer>(
-            r#"{"version":1,"state":{"thompson":{"arms":[[1,[-2.0,1.0]]],"forgetting":{}}}}"#
+            r#"{"version":2,"state":{"thompson":{"arms":[[1,[-2.0,1.0]]],"forgetting":{}}}}"#
         )
         .is_err()
     );

@@ -119,6 +119,7 @@ pub(crate) fn play(balancer: &mut dyn Balancer, scenario: &Scenario, seed: u64, 
             let feedback = Feedback {
                 key: index as u64,
                 context: request.context,
+                client: None,
                 latency_ms: latency_ms_if_ok,
                 in_flight: request.in_flight,
                 at_ms: now as u64,

@@ -1,4 +1,5 @@
 //! Integration tests of the workshop.
 
+mod balance;
 mod event_plant;
 mod plant_agreement;
