@@ -344,6 +344,11 @@ impl State {
                 failed: if i == 4 { self.served.failed } else { 0 },
                 ejections: if i == 4 { 3 } else { 0 },
                 learned_ms: serves.then_some((22.0 * slow, 20.5 * slow, 23.5 * slow)),
+                posterior: None,
+                curve: serves.then(|| {
+                    let price = |quarter: i32| 22.0 * slow * (1.0 + 0.1 * f64::from(quarter).powi(2));
+                    (8.0, (0..9).map(price).collect())
+                }),
             }
         };
         (0..count).map(endpoint).collect()

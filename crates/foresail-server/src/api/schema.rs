@@ -151,6 +151,8 @@ shapes! {
         p99_ms: "number?", "Last tick"; completed: "whole", "Since it started"; failed: "whole", "Since it started";
         ejections: "whole", "Times it was taken out";
         learned_ms: "(number, number, number)?", "Expected by the balancer, and its interval";
+        posterior: "(share, share, share)?", "Of its reward, and its interval";
+        curve: "(number, [number])?", "Served at a time, and what one more costs by quarters of that in flight";
     }
     WorkerBalancerView: "How one worker's balancer stands" {
         acting: "text", "`learner`, `baseline` or `contest`";

@@ -251,6 +251,8 @@ fn endpoints(sight: &Sight<'_>) -> Vec<EndpointView> {
                 failed: e.failed,
                 ejections: e.ejections,
                 learned_ms: e.learned.and_then(|arm| arm.prediction).map(|p| (p.mean_ms, p.low_ms, p.high_ms)),
+                posterior: e.learned.and_then(|arm| arm.interval.map(|(low, high)| (arm.value, low, high))),
+                curve: e.learned.and_then(|arm| arm.curve).map(|curve| (curve.slots, curve.price_ms.to_vec())),
             }
         })
         .collect();
@@ -278,6 +280,8 @@ fn endpoints(sight: &Sight<'_>) -> Vec<EndpointView> {
             failed: 0,
             ejections: 0,
             learned_ms: None,
+            posterior: None,
+            curve: None,
         });
     }
     shown
