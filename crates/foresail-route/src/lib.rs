@@ -22,6 +22,7 @@ mod error;
 mod estimate;
 mod outlier;
 mod retry_budget;
+mod router;
 mod slow_start;
 mod view;
 
@@ -33,5 +34,9 @@ pub use error::Error;
 pub use estimate::{FailureRate, LatencyEwma};
 pub use outlier::{OutlierConfig, Outliers, Sample, Standing, is_panic};
 pub use retry_budget::{RetryBudget, RetryBudgetConfig};
+pub use router::{
+    Choice, ClassKey, ClassReport, Expected, LoadReport, Phase, Reason, RouteOutcome, RouteRequest, Router,
+    RouterConfig, RouterModel, RouterReport, SavedRouter, Scratch, ServiceReport, ServiceView,
+};
 pub use slow_start::SlowStart;
 pub use view::{Endpoints, View};

@@ -10,7 +10,7 @@
 //! fleet by a positive-part James-Stein rule (Efron and Morris 1973): not at all within two standard errors, nearly in full
 //! far beyond. On an even fleet this is least-request; uneven ones are told apart in some tens of answers.
 
-mod arm;
+pub(super) mod arm;
 
 use std::time::Duration;
 

@@ -24,9 +24,12 @@ use std::time::Duration;
 
 use crate::{Endpoints, Error};
 
+pub(crate) use candidates::{below, uniform};
 pub use contest::Acting;
+pub(crate) use contest::{Contest, Ratios, Side};
 pub use feedback::{ArmStats, BalancerReport, Feedback, LatencyPrediction};
 pub use kind::{BalancerKind, HashKey, LearnMode};
+pub(crate) use learned::arm::{Fleet, Sums};
 pub use saved::SavedBalancer;
 
 /// What a pick may depend on besides the endpoints.

@@ -19,7 +19,7 @@ const SIGNIFICANT: f64 = 2.0;
 /// Discounted sums over answers: latency `y` on requests in flight `r`, for those that are no failures; and how many were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Sums {
+pub(crate) struct Sums {
     at_ms: u64,
     n: f64,
     r: f64,
@@ -33,7 +33,7 @@ pub(super) struct Sums {
 
 impl Sums {
     /// Forgets as much as the time since the last call asks for.
-    pub(super) fn fade(&mut self, now_ms: u64, memory: Duration) {
+    pub(crate) fn fade(&mut self, now_ms: u64, memory: Duration) {
         let passed = now_ms.saturating_sub(self.at_ms);
         self.at_ms = self.at_ms.max(now_ms);
         if passed > 0 {
@@ -43,7 +43,7 @@ impl Sums {
         }
     }
 
-    pub(super) fn push(&mut self, feedback: &Feedback) {
+    pub(crate) fn push(&mut self, feedback: &Feedback) {
         self.tries += 1.0;
         match feedback.success_ms() {
             None => self.failures += 1.0,
@@ -114,7 +114,7 @@ struct Line {
 
 /// What the endpoints have in common.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Fleet {
+pub(crate) struct Fleet {
     /// Requests in flight at an endpoint, on the mean of the answers.
     in_flight: f64,
     /// The median of the latencies at that many, ms.
@@ -135,7 +135,7 @@ impl Default for Fleet {
 }
 
 impl Fleet {
-    pub(super) fn of<'a>(arms: impl Iterator<Item = &'a Sums>) -> Self {
+    pub(crate) fn of<'a>(arms: impl Iterator<Item = &'a Sums>) -> Self {
         let (mut lines, mut tries, mut failures) = (Vec::new(), 0.0, 0.0);
         for sums in arms {
             (tries, failures) = (tries + sums.tries, failures + sums.failures);
@@ -173,7 +173,7 @@ impl Fleet {
         (level, error)
     }
 
-    pub(super) fn cost(&self, sums: &Sums) -> Cost {
+    pub(crate) fn cost(&self, sums: &Sums) -> Cost {
         let failures = self.failure_odds(sums);
         let Some(line) = sums.line() else {
             let slope = self.steepness * self.level_ms;
@@ -214,12 +214,13 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 /// What a pick reckons with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Cost {
+pub(crate) struct Cost {
     /// Latency with `in_flight` others, ms.
-    pub(super) level_ms: f64,
+    pub(crate) level_ms: f64,
     /// Latency that one more in flight adds, ms.
-    slope: f64,
-    in_flight: f64,
+    pub(crate) slope: f64,
+    /// See `level_ms`.
+    pub(crate) in_flight: f64,
     /// Standard error of the level, ms.
     pub(super) error_ms: f64,
     /// Failures expected before a success.
