@@ -16,4 +16,5 @@
 pub mod event;
 pub mod generate;
 pub mod requests;
+pub mod routing;
 pub mod site;
