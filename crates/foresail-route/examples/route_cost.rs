@@ -23,13 +23,16 @@ fn request(rng: &mut SeededRng) -> RouteRequest {
     }
 }
 
-fn median(mut batches: Vec<u128>) -> f64 {
+/// Median and least, µs.
+fn summary(mut batches: Vec<u128>) -> String {
     batches.sort_unstable();
-    batches[batches.len() / 2] as f64 / 100_000.0
+    let us = |batch: u128| batch as f64 / 100_000.0;
+    format!("{:.2} ({:.2})", us(batches[batches.len() / 2]), us(batches[0]))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("{:>8} {:>12} {:>12} {:>8} {:>8}", "services", "decide µs", "learn µs", "fit ms", "model µs");
+    println!("medians (least)");
+    println!("{:>8} {:>16} {:>16} {:>8} {:>18}", "services", "decide µs", "learn µs", "fit ms", "model µs");
     for services in [3, 5, 10, 20, 40] {
         let mut rng = SeededRng::seed_from_u64(1);
         let mut router = Router::new(RouterConfig::default(), 1)?;
@@ -92,8 +95,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             deciding.push(start.elapsed().as_nanos());
         }
-        let (decide, learn) = (median(deciding), median(learning));
-        println!("{services:>8} {decide:>12.2} {learn:>12.2} {fit_ms:>8.1} {:>8.1}", median(models));
+        let (decide, learn, model) = (summary(deciding), summary(learning), summary(models));
+        println!("{services:>8} {decide:>16} {learn:>16} {fit_ms:>8.1} {model:>18}");
     }
     Ok(())
 }

@@ -21,7 +21,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("learned", r#"{"policy":"learned"}"#),
         ("contextual by class", r#"{"policy":"contextual","key":"path"}"#),
     ];
-    println!("mean cost over the oracle's, by windows of {WINDOW} requests, seeds {first} to {last}: mean ± 95 %, worst");
+    println!(
+        "mean cost over the oracle's, by windows of {WINDOW} requests, seeds {first} to {last}: mean ± 95 %, worst"
+    );
     let worlds: Vec<(u64, World)> = (first..=last).map(|seed| (seed, World::generate(seed, REQUESTS))).collect();
     let oracles: Vec<Vec<f64>> = worlds.iter().map(|(seed, world)| oracle(world, *seed)).collect();
     let mut lines = Vec::new();

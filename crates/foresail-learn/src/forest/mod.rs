@@ -4,5 +4,5 @@ mod online_forest;
 mod random_forest;
 
 pub use crate::tree::Matrix;
-pub use online_forest::{Belief, OnlineForest};
+pub use online_forest::{Belief, OnlineForest, Ranks};
 pub use random_forest::{ForestParams, RandomForest};

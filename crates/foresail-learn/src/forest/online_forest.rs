@@ -6,8 +6,8 @@
 //! a tree counts a new row as often as a Poisson(1) draw says, which is bagging for a stream (Oza and Russell, *Online bagging
 //! and boosting*, AISTATS 2001), so that trees go on differing as much as the data leave open.
 //!
-//! For speed all trees are one array of eight-byte nodes, and a few rows walk down side by side, without a branch to be
-//! mispredicted: a leaf is its own left child.
+//! For speed a row is turned into ranks among the thresholds of each feature, one byte each; all trees are one array of
+//! four-byte nodes, and eight rows walk down side by side without a branch to be mispredicted: a leaf is its own left child.
 
 use std::sync::Arc;
 
@@ -24,14 +24,41 @@ const LANES: usize = 8;
 const WIDEST: usize = 16;
 /// Nodes of a tree at most, for indices of two bytes.
 const MOST_NODES: usize = 1 << 15;
+/// The threshold that no rank exceeds: a leaf's.
+const NEVER: u8 = u8::MAX;
 
-/// A question, or a leaf: then `next` is the node itself and nothing is above the threshold.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Node {
-    threshold: f32,
-    feature: u16,
-    /// The left child within its tree; the right one is next to it.
-    next: u16,
+/// The ranks of a row's features, by [`OnlineForest::rank`]; 0 beyond its width.
+pub type Ranks = [u8; WIDEST];
+
+/// A question, or a leaf, in four bytes. From the low end: the feature, the number of its threshold, and the left child within
+/// the tree, the right one being next to it. A leaf is its own child.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Node(u32);
+
+impl Node {
+    fn question(feature: u16, threshold: u8, left: u32) -> Self {
+        Self(left << 16 | u32::from(threshold) << 8 | u32::from(feature))
+    }
+
+    fn leaf(at: usize) -> Self {
+        Self((at as u32) << 16 | u32::from(NEVER) << 8)
+    }
+
+    fn feature(self) -> usize {
+        self.0 as usize % WIDEST
+    }
+
+    fn threshold(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    fn left(self) -> usize {
+        (self.0 >> 16) as usize
+    }
+
+    fn next(self, row: &Ranks) -> usize {
+        self.left() + usize::from(row[self.feature()] > self.threshold())
+    }
 }
 
 /// The structure of all trees.
@@ -40,7 +67,8 @@ struct Shape {
     nodes: Vec<Node>,
     /// First node of each tree and its depth.
     trees: Vec<(usize, usize)>,
-    width: usize,
+    /// Ascending, for each feature: fewer than 255.
+    thresholds: Vec<Vec<f32>>,
     importance: Vec<f64>,
 }
 
@@ -49,6 +77,28 @@ impl Shape {
         let end = self.trees.get(index + 1).map_or(self.nodes.len(), |next| next.0);
         &self.nodes[self.trees[index].0..end]
     }
+
+    fn push(&mut self, tree: &Tree) {
+        debug_assert!(tree.len() <= MOST_NODES);
+        let mut depths = vec![0_usize; tree.len()];
+        let start = self.nodes.len();
+        for (at, (feature, threshold, next)) in tree.questions().enumerate() {
+            self.nodes.push(match feature {
+                None => Node::leaf(at),
+                Some(feature) => {
+                    (0..2).for_each(|side| depths[next as usize + side] = depths[at] + 1);
+                    let number = rank(&self.thresholds[usize::from(feature)], threshold);
+                    Node::question(feature, number, next)
+                }
+            });
+        }
+        self.trees.push((start, depths.into_iter().max().unwrap_or(0)));
+    }
+}
+
+/// How many thresholds are below a value.
+fn rank(thresholds: &[f32], value: f32) -> u8 {
+    thresholds.partition_point(|threshold| *threshold < value) as u8
 }
 
 /// What a leaf says: the mean of each target, and how many rows it rests on, those long ago counting less.
@@ -102,8 +152,7 @@ impl<const H: usize> OnlineForest<H> {
         let standard: Vec<Vec<f64>> = columns.iter().map(|column| standardise(column)).collect();
         let binned = Binned::new(rows, params.max_bins);
         let mut grower = Grower::new(&binned, params.limits(rows.width()));
-        let mut shape = Shape { nodes: Vec::new(), trees: Vec::new(), width: rows.width(), importance: Vec::new() };
-        let (mut leaves, mut gains) = (Vec::new(), vec![0.0; rows.width()]);
+        let (mut trees, mut gains) = (Vec::with_capacity(params.n_trees), vec![0.0; rows.width()]);
         for index in 0..params.n_trees as u64 {
             let mut rng = rng.fork(index);
             let weights = draw_weights(targets.len(), params.bootstrap, &mut rng);
@@ -112,26 +161,30 @@ impl<const H: usize> OnlineForest<H> {
             signal.set_weighted(&mixed, &weights);
             let drawn = (0..targets.len() as u32).filter(|row| weights[*row as usize] > 0);
             let grown = grower.grow(&signal, drawn, &vec![true; rows.width()], 1, &mut rng, &mut gains);
-            let start = shape.nodes.len();
-            shape.push(&grown.tree);
-            leaves.resize(shape.nodes.len(), Leaf { mean: [0.0; H], weight: 0.0 });
+            let mut leaves = vec![Leaf { mean: [0.0; H], weight: 0.0 }; grown.tree.len()];
             for (node, from, to) in &grown.leaves {
-                leaves[start + *node as usize] = mean_of(&grower.rows()[*from..*to], targets, &weights, memory);
+                leaves[*node as usize] = mean_of(&grower.rows()[*from..*to], targets, &weights, memory);
             }
+            trees.push((grown.tree, leaves));
         }
         let total: f64 = gains.iter().sum();
-        shape.importance = gains.iter().map(|gain| if total > 0.0 { gain / total } else { 0.0 }).collect();
+        let importance = gains.iter().map(|gain| if total > 0.0 { gain / total } else { 0.0 }).collect();
+        let thresholds = thresholds_of(trees.iter().map(|(tree, _)| tree), rows.width());
+        let mut shape = Shape { nodes: Vec::new(), trees: Vec::new(), thresholds, importance };
+        trees.iter().for_each(|(tree, _)| shape.push(tree));
+        let leaves = trees.into_iter().flat_map(|(_, leaves)| leaves).collect();
         Ok(Self { shape: Arc::new(shape), leaves, memory: memory as f32 })
     }
 
     /// Learns from one more row with finite targets, in O(trees × depth).
     pub fn update(&mut self, row: &[f32], target: &[f64; H], rng: &mut SeededRng) {
-        let row = padded(row);
+        let row = self.ranks(row);
         let shape = Arc::clone(&self.shape);
         for (index, (start, depth)) in shape.trees.iter().enumerate() {
             let count = poisson(rng);
             if count > 0.0 {
-                let at = start + walk(shape.tree(index), *depth, &row);
+                let nodes = shape.tree(index);
+                let at = start + (0..*depth).fold(0, |at, _| nodes[at].next(&row));
                 self.leaves[at].push(target, count, self.memory);
             }
         }
@@ -139,26 +192,33 @@ impl<const H: usize> OnlineForest<H> {
 
     /// The answer for one row of [`features`](Self::features) values, in O(trees × depth).
     pub fn predict(&self, row: &[f32]) -> Belief<H> {
-        let mut answers = Vec::with_capacity(1);
-        self.predict_many(row, &mut answers);
-        answers[0]
+        self.predict_lanes(&[self.ranks(row); LANES])[0]
     }
 
-    /// Answers rows given one after the other, in their order; what `answers` held is gone.
-    pub fn predict_many(&self, rows: &[f32], answers: &mut Vec<Belief<H>>) {
-        debug_assert!(rows.len().is_multiple_of(self.features()));
+    /// Answers rows of ranks, in their order; what `answers` held is gone. Costs the same for one as for eight.
+    pub fn predict_ranked(&self, rows: &[Ranks], answers: &mut Vec<Belief<H>>) {
         answers.clear();
-        for chunk in rows.chunks(LANES * self.features()) {
-            let mut lanes = [[0.0; WIDEST]; LANES];
-            for (lane, row) in lanes.iter_mut().zip(chunk.chunks(self.features())) {
-                *lane = padded(row);
-            }
-            let count = chunk.len() / self.features();
-            answers.extend_from_slice(&self.predict_lanes(&lanes)[..count]);
+        for chunk in rows.chunks(LANES) {
+            let mut lanes = [[0; WIDEST]; LANES];
+            lanes[..chunk.len()].copy_from_slice(chunk);
+            answers.extend_from_slice(&self.predict_lanes(&lanes)[..chunk.len()]);
         }
     }
 
-    fn predict_lanes(&self, rows: &[[f32; WIDEST]; LANES]) -> [Belief<H>; LANES] {
+    /// The rank of a finite value of a feature: all that the forest looks at. It changes with the next fit only.
+    pub fn rank(&self, feature: usize, value: f32) -> u8 {
+        rank(&self.shape.thresholds[feature], value)
+    }
+
+    /// The ranks of a row.
+    pub fn ranks(&self, row: &[f32]) -> Ranks {
+        debug_assert_eq!(row.len(), self.features());
+        let mut ranks = [0; WIDEST];
+        ranks.iter_mut().zip(row).enumerate().for_each(|(feature, (rank, value))| *rank = self.rank(feature, *value));
+        ranks
+    }
+
+    fn predict_lanes(&self, rows: &[Ranks; LANES]) -> [Belief<H>; LANES] {
         let mut sums = [[0.0_f32; H]; LANES];
         let mut squares = [0.0_f32; LANES];
         for (index, (start, depth)) in self.shape.trees.iter().enumerate() {
@@ -179,31 +239,13 @@ impl<const H: usize> OnlineForest<H> {
 
     /// Features of a row.
     pub fn features(&self) -> usize {
-        self.shape.width
+        self.shape.thresholds.len()
     }
 
     /// For each feature, its share of the squared error that splits took off in training; sums to 1, or is 0 throughout
     /// if no tree was ever split.
     pub fn importance(&self) -> &[f64] {
         &self.shape.importance
-    }
-}
-
-impl Shape {
-    fn push(&mut self, tree: &Tree) {
-        debug_assert!(tree.len() <= MOST_NODES);
-        let mut depths = vec![0_usize; tree.len()];
-        let start = self.nodes.len();
-        for (at, (feature, threshold, next)) in tree.questions().enumerate() {
-            self.nodes.push(match feature {
-                None => Node { threshold: f32::INFINITY, feature: 0, next: at as u16 },
-                Some(feature) => {
-                    (0..2).for_each(|side| depths[next as usize + side] = depths[at] + 1);
-                    Node { threshold, feature, next: next as u16 }
-                }
-            });
-        }
-        self.trees.push((start, depths.into_iter().max().unwrap_or(0)));
     }
 }
 
@@ -217,30 +259,29 @@ impl<const H: usize> Leaf<H> {
     }
 }
 
-fn padded(row: &[f32]) -> [f32; WIDEST] {
-    let mut padded = [0.0; WIDEST];
-    padded[..row.len()].copy_from_slice(row);
-    padded
-}
-
-fn step(nodes: &[Node], at: usize, row: &[f32; WIDEST]) -> usize {
-    let node = nodes[at];
-    let value = row[usize::from(node.feature) % WIDEST];
-    usize::from(node.next) + usize::from(value > node.threshold)
-}
-
-fn walk(nodes: &[Node], depth: usize, row: &[f32; WIDEST]) -> usize {
-    (0..depth).fold(0, |at, _| step(nodes, at, row))
-}
-
-fn walk_lanes(nodes: &[Node], depth: usize, rows: &[[f32; WIDEST]; LANES]) -> [usize; LANES] {
+fn walk_lanes(nodes: &[Node], depth: usize, rows: &[Ranks; LANES]) -> [usize; LANES] {
     let mut at = [0; LANES];
     for _ in 0..depth {
         for lane in 0..LANES {
-            at[lane] = step(nodes, at[lane], &rows[lane]);
+            at[lane] = nodes[at[lane]].next(&rows[lane]);
         }
     }
     at
+}
+
+/// The thresholds that trees ask for, each once.
+fn thresholds_of<'a>(trees: impl Iterator<Item = &'a Tree>, width: usize) -> Vec<Vec<f32>> {
+    let mut thresholds = vec![Vec::new(); width];
+    for (feature, threshold, _) in trees.flat_map(Tree::questions) {
+        if let Some(feature) = feature {
+            thresholds[usize::from(feature)].push(threshold);
+        }
+    }
+    for thresholds in &mut thresholds {
+        thresholds.sort_by(f32::total_cmp);
+        thresholds.dedup();
+    }
+    thresholds
 }
 
 /// Brought to mean 0 and standard deviation 1; a constant to 0.
@@ -288,28 +329,23 @@ fn poisson(rng: &mut SeededRng) -> f32 {
 /// A forest on paper: a list a field.
 #[derive(Serialize, Deserialize)]
 struct Saved {
-    width: usize,
     memory: f32,
     importance: Vec<f64>,
+    thresholds: Vec<Vec<f32>>,
     trees: Vec<(usize, usize)>,
-    threshold: Vec<Option<f32>>,
-    feature: Vec<u16>,
-    next: Vec<u16>,
+    nodes: Vec<Node>,
     weight: Vec<f32>,
     mean: Vec<f32>,
 }
 
 impl<const H: usize> From<OnlineForest<H>> for Saved {
     fn from(forest: OnlineForest<H>) -> Self {
-        let nodes = &forest.shape.nodes;
         Self {
-            width: forest.shape.width,
             memory: forest.memory,
             importance: forest.shape.importance.clone(),
+            thresholds: forest.shape.thresholds.clone(),
             trees: forest.shape.trees.clone(),
-            threshold: nodes.iter().map(|node| node.threshold.is_finite().then_some(node.threshold)).collect(),
-            feature: nodes.iter().map(|node| node.feature).collect(),
-            next: nodes.iter().map(|node| node.next).collect(),
+            nodes: forest.shape.nodes.clone(),
             weight: forest.leaves.iter().map(|leaf| leaf.weight).collect(),
             mean: forest.leaves.iter().flat_map(|leaf| leaf.mean).collect(),
         }
@@ -321,51 +357,48 @@ impl<const H: usize> TryFrom<Saved> for OnlineForest<H> {
 
     /// Refuses what could not be walked: a child outside its tree or before its parent, a feature that rows do not have.
     fn try_from(saved: Saved) -> Result<Self, String> {
-        let count = saved.threshold.len();
-        let lengths = [saved.feature.len(), saved.next.len(), saved.weight.len()];
-        if lengths != [count; 3] || saved.mean.len() != count * H {
+        let (count, width) = (saved.nodes.len(), saved.thresholds.len());
+        if saved.weight.len() != count || saved.mean.len() != count * H {
             return Err("the lists of a forest's nodes differ in length".to_owned());
         }
-        if saved.width == 0 || saved.width > WIDEST || saved.importance.len() != saved.width {
-            return Err(format!("a forest over {} features", saved.width));
+        if width == 0 || width > WIDEST || saved.importance.len() != width {
+            return Err(format!("a forest over {width} features"));
         }
-        if saved.trees.first().is_none_or(|first| first.0 != 0) || !(saved.memory >= 1.0) {
+        let is_ascending = |list: &Vec<f32>| list.len() < usize::from(NEVER) && list.is_sorted_by(|a, b| a < b);
+        if !saved.thresholds.iter().all(is_ascending) {
+            return Err("the thresholds of a forest do not ascend".to_owned());
+        }
+        if saved.trees.first().is_none_or(|first| first.0 != 0) || !(saved.memory >= 1.0 && saved.memory.is_finite()) {
             return Err("a forest without trees or memory".to_owned());
         }
-        let mut nodes = Vec::with_capacity(count);
         for (index, (start, depth)) in saved.trees.iter().enumerate() {
             let end = saved.trees.get(index + 1).map_or(count, |next| next.0);
             if end <= *start || end > count || *depth > WIDEST {
                 return Err(format!("tree {index} of a forest is out of place"));
             }
-            for at in *start..end {
-                let (next, local) = (usize::from(saved.next[at]), at - start);
-                let node = Node {
-                    threshold: saved.threshold[at].unwrap_or(f32::INFINITY),
-                    feature: saved.feature[at],
-                    next: saved.next[at],
-                };
-                let sound = match saved.threshold[at] {
-                    None => next == local,
-                    Some(_) => next > local && start + next + 1 < end && usize::from(node.feature) < saved.width,
-                };
-                if !sound {
-                    return Err(format!("node {at} of a forest points outside of it"));
+            for (local, node) in saved.nodes[*start..end].iter().enumerate() {
+                let is_question = node.left() > local
+                    && start + node.left() + 1 < end
+                    && saved
+                        .thresholds
+                        .get(node.feature())
+                        .is_some_and(|list| usize::from(node.threshold()) < list.len());
+                if !is_question && *node != Node::leaf(local) {
+                    return Err(format!("node {} of a forest points outside of it", start + local));
                 }
-                nodes.push(node);
             }
         }
         let finite = saved.weight.iter().chain(&saved.mean).all(|value| value.is_finite());
         if !finite || saved.weight.iter().any(|weight| *weight < 0.0) {
             return Err("the leaves of a forest are not finite".to_owned());
         }
-        let mut leaves = Vec::with_capacity(count);
-        for (at, weight) in saved.weight.iter().enumerate() {
-            let mean = std::array::from_fn(|head| saved.mean[at * H + head]);
-            leaves.push(Leaf { mean, weight: *weight });
-        }
-        let shape = Shape { nodes, trees: saved.trees, width: saved.width, importance: saved.importance };
-        Ok(Self { shape: Arc::new(shape), leaves, memory: saved.memory })
+        let leaf = |(at, weight): (usize, &f32)| Leaf {
+            mean: std::array::from_fn(|head| saved.mean[at * H + head]),
+            weight: *weight,
+        };
+        let leaves = saved.weight.iter().enumerate().map(leaf).collect();
+        let Saved { nodes, trees, thresholds, importance, memory, .. } = saved;
+        Ok(Self { shape: Arc::new(Shape { nodes, trees, thresholds, importance }), leaves, memory })
     }
 }
 
@@ -447,8 +480,13 @@ mod tests {
             change(&mut saved);
             OnlineForest::<1>::try_from(saved).unwrap_err()
         };
-        assert_eq!(refuse(|saved| saved.next[0] = 9999), "node 0 of a forest points outside of it");
-        assert_eq!(refuse(|saved| saved.next[0] = 0), "node 0 of a forest points outside of it");
+        assert_eq!(
+            refuse(|saved| saved.nodes[0] = Node::question(0, 0, 9999)),
+            "node 0 of a forest points outside of it"
+        );
+        assert_eq!(refuse(|saved| saved.nodes[0] = Node::question(0, 0, 0)), "node 0 of a forest points outside of it");
+        assert_eq!(refuse(|saved| saved.nodes[0] = Node::question(3, 0, 1)), "node 0 of a forest points outside of it");
+        assert_eq!(refuse(|saved| saved.thresholds[0].reverse()), "the thresholds of a forest do not ascend");
         assert_eq!(refuse(|saved| saved.trees[1].0 = 0), "tree 0 of a forest is out of place");
         assert_eq!(refuse(|saved| saved.weight[0] = -1.0), "the leaves of a forest are not finite");
         assert_eq!(refuse(|saved| _ = saved.mean.pop()), "the lists of a forest's nodes differ in length");
@@ -479,10 +517,10 @@ mod tests {
             }
             let seen = y[..count].iter().chain(more.iter().map(|(_, target)| target));
             let (low, high) = seen.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), y| (l.min(*y), h.max(*y)));
-            let mut answers = Vec::new();
-            forest.predict_many(&x[..count * 3], &mut answers);
+            let (mut answers, ranks) = (Vec::new(), x.chunks_exact(3).map(|row| forest.ranks(row)).collect::<Vec<_>>());
+            forest.predict_ranked(&ranks, &mut answers);
             prop_assert_eq!(answers.len(), count);
-            for (row, answer) in x.chunks(3).zip(&answers) {
+            for (row, answer) in x.chunks_exact(3).zip(&answers) {
                 prop_assert!((low - 1e-2..=high + 1e-2).contains(&answer.mean[0]), "{} {} {}", low, answer.mean[0], high);
                 prop_assert!((answer.mean[0] + answer.mean[1]).abs() < 1e-2 && answer.spread >= 0.0);
                 prop_assert_eq!(forest.predict(row), *answer);

@@ -15,9 +15,9 @@ pub(super) const NAMES: [&str; WIDTH] = [
     "latency_of_class_here",
     "success_of_class_here",
     "resource_of_class_here",
-    "latency_of_context_here",
     "service_latency",
     "service_success",
+    "latency_of_context_here",
     "service_load",
 ];
 
@@ -29,15 +29,26 @@ pub(super) fn of_request(request: &RouteRequest) -> [f32; 4] {
     [amount(request.size), amount(request.complexity), sin as f32, cos as f32]
 }
 
-/// What a row says of a service beside the load: of the class everywhere and here, of the context here, of the service.
-pub(super) type Profile = [f32; 7];
+/// Where a row's profile begins: what it says of a service beside context and load.
+pub(super) const PROFILE: usize = 4;
+/// Of the class everywhere and here (latency, success, resource), and of the service (latency, success).
+pub(super) type Profile = [f32; 6];
+/// Where how the context fares here stands, and the load.
+pub(super) const CONTEXT: usize = 10;
+/// See [`CONTEXT`].
+pub(super) const LOAD: usize = 11;
+
+/// The feature of what is in flight at a service over its weight.
+pub(super) fn of_load(load: f64) -> f32 {
+    if load.is_finite() { load.clamp(0.0, 1e6).ln_1p() as f32 } else { 0.0 }
+}
 
 /// A whole row; `load` is what is in flight at the service over its weight.
-pub(super) fn row(request: &[f32; 4], profile: &Profile, load: f64) -> [f32; WIDTH] {
+pub(super) fn row(request: &[f32; 4], profile: &Profile, context: f32, load: f64) -> [f32; WIDTH] {
     let mut row = [0.0; WIDTH];
-    row[..4].copy_from_slice(request);
-    row[4..11].copy_from_slice(profile);
-    row[11] = load.clamp(0.0, 1e6).ln_1p() as f32;
+    row[..PROFILE].copy_from_slice(request);
+    row[PROFILE..CONTEXT].copy_from_slice(profile);
+    (row[CONTEXT], row[LOAD]) = (context, of_load(load));
     row
 }
 
@@ -49,7 +60,7 @@ mod tests {
     fn rows_are_finite_whatever_comes() {
         for value in [0.0, 1e300, -5.0, f64::NAN, f64::INFINITY] {
             let request = RouteRequest { class: 1, context: None, size: value, complexity: value, day_share: value };
-            let row = row(&of_request(&request), &[0.0; 7], 3.0);
+            let row = row(&of_request(&request), &[0.0; 6], 0.0, value);
             assert!(row.iter().all(|feature| feature.is_finite()), "{row:?}");
         }
         let noon = RouteRequest { class: 1, context: None, size: 0.0, complexity: 0.0, day_share: 0.5 };

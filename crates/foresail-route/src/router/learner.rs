@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::Phase;
 use super::cell::{Cell, Correction, Estimate, NONE, Pair, Predicted, Residual, UNKNOWN};
 use super::config::RouterConfig;
-use super::features::Profile;
+use super::features::{self, CONTEXT, PROFILE, Profile};
 use super::hold_out::HoldOut;
 use super::kinds::Kinds;
-use super::model::{Known, Line, MOST_SERVICES, RouterModel, ServiceKnown, plain, row_of};
+use super::model::{Known, Line, MOST_SERVICES, PairKnown, RouterModel, ServiceKnown, plain, rough};
 use super::request::RouteOutcome;
 use super::reservoir::Reservoir;
 use crate::balancer::{Acting, Contest, Feedback, Fleet, Side, Sums};
@@ -193,7 +193,9 @@ impl Router {
         self.fade(at, class, context);
 
         let known = self.known(class, at);
-        let row = row_of(&outcome.request, &self.profile(class, at), self.context_latency(context, at), outcome.load());
+        let of_request = features::of_request(&outcome.request);
+        let row =
+            features::row(&of_request, &self.profile(class, at), self.context_latency(context, at), outcome.load());
         let belief = self.believe(&row, &known.estimate);
         let factor = self.lines[at].factor(f64::from(outcome.in_flight));
         let predicted = Predicted {
@@ -317,11 +319,10 @@ impl Router {
         }
     }
 
-    /// The features of a class at a service; that of the context is left at 0.
+    /// The features of a class at a service.
     fn profile(&self, class: usize, at: usize) -> Profile {
         let (here, of_class, service) = (self.known(class, at).estimate, self.of_class(class), self.of_service(at));
-        let features = [of_class.latency, here.latency, here.ok, here.resource, 0.0, service.latency, service.ok];
-        features.map(|feature| feature as f32)
+        [of_class.latency, here.latency, here.ok, here.resource, service.latency, service.ok].map(|f| f as f32)
     }
 
     /// How much slower than its class a context is at a service, as a logarithm.
@@ -386,10 +387,16 @@ impl Router {
         let contexts = 0..state.contexts.places().len();
         let service = |at: usize| ServiceKnown {
             key: state.services.get(at).map_or(0, |service| service.key),
-            estimate: self.of_service(at),
+            usual_ms: self.of_service(at).latency.exp(),
             line: self.lines[at],
         };
-        let pair = |class: usize, at: usize| (self.known(class, at), self.profile(class, at));
+        let rank = |feature, value| self.shown.as_ref().map_or(0, |forest| forest.rank(feature, value));
+        let pair = |class: usize, at: usize| {
+            let (profile, known) = (self.profile(class, at), self.known(class, at));
+            let ranks = std::array::from_fn(|i| rank(PROFILE + i, profile[i]));
+            PairKnown { known, ranks, rough: rough(&self.config, &known) }
+        };
+        let context = |context: usize, at: usize| rank(CONTEXT, self.context_latency(context, at));
         RouterModel {
             config: Arc::clone(&self.config),
             phase: self.phase(),
@@ -397,13 +404,10 @@ impl Router {
             classes: state.classes.index(),
             contexts: state.contexts.index(),
             services: places.clone().map(service).collect(),
-            pairs: classes
-                .flat_map(|class| places.clone().map(move |at| (class, at)))
-                .map(|(c, at)| pair(c, at))
-                .collect(),
-            context_latency: contexts
-                .flat_map(|context| places.clone().map(move |at| (context, at)))
-                .map(|(context, at)| self.context_latency(context, at))
+            pairs: classes.flat_map(|c| places.clone().map(move |at| (c, at))).map(|(c, at)| pair(c, at)).collect(),
+            context_ranks: contexts
+                .flat_map(|c| places.clone().map(move |at| (c, at)))
+                .map(|(c, at)| context(c, at))
                 .collect(),
         }
     }

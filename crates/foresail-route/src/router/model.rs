@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foresail_learn::forest::{Belief, OnlineForest};
+use foresail_learn::forest::{Belief, OnlineForest, Ranks};
 
 use super::cell::{Correction, Estimate};
 use super::config::RouterConfig;
-use super::features::{self, Profile, WIDTH};
+use super::features::{self, CONTEXT, LOAD, PROFILE};
 use super::request::{RouteRequest, ServiceView};
 use super::{Phase, Reason};
 use crate::balancer::{below, uniform};
 
 /// Services that a request may choose between at most; further ones are not looked at.
 pub(super) const MOST_SERVICES: usize = 64;
+/// The forest is asked for so many services, those that are best by their profiles: what it answers in one go.
+const SHORTLIST: usize = 8;
 /// Trees are taken to differ by at least this, as a logarithm: few answers may agree by chance.
 const LEAST_SPREAD: f64 = 0.2;
 
@@ -24,6 +26,16 @@ pub(super) struct Known {
     pub(super) correction: Correction,
     /// What of the spread counts: 1 with nothing known, falling as the root of the answers.
     pub(super) doubt: f64,
+}
+
+/// The same with what can be worked out before there is a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct PairKnown {
+    pub(super) known: Known,
+    /// The forest's ranks of the profile.
+    pub(super) ranks: [u8; CONTEXT - PROFILE],
+    /// The hoped cost of latency at the usual load, and the other costs, by the profile alone.
+    pub(super) rough: (f64, f64),
 }
 
 /// How latency at a service grows with what is in flight.
@@ -46,8 +58,16 @@ impl Line {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ServiceKnown {
     pub(super) key: u64,
-    pub(super) estimate: Estimate,
+    /// Its usual latency, of all that it does.
+    pub(super) usual_ms: f64,
     pub(super) line: Line,
+}
+
+impl ServiceKnown {
+    /// What one more makes those there wait in all, ms: the derivative of in_flight · latency(in_flight), less its own latency.
+    fn others_ms(&self, in_flight: f64) -> f64 {
+        self.line.steepness * self.usual_ms * in_flight
+    }
 }
 
 /// What a router has learned so far. Cheap to share, never changed.
@@ -60,10 +80,10 @@ pub struct RouterModel {
     pub(super) contexts: BTreeMap<u64, u16>,
     /// The last one stands for services that are not known.
     pub(super) services: Vec<ServiceKnown>,
-    /// `classes × services`, the unknown ones included: what is known, and its features but for the context.
-    pub(super) pairs: Vec<(Known, Profile)>,
-    /// `contexts × services`.
-    pub(super) context_latency: Vec<f32>,
+    /// `classes × services`, the unknown ones included.
+    pub(super) pairs: Vec<PairKnown>,
+    /// `contexts × services`: the forest's ranks.
+    pub(super) context_ranks: Vec<u8>,
 }
 
 /// Where a request goes, and why.
@@ -96,7 +116,10 @@ pub struct Expected {
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     candidates: Vec<usize>,
-    rows: Vec<f32>,
+    rows: Vec<Ranks>,
+    rough: Vec<(f64, usize)>,
+    shortlist: Vec<usize>,
+    places: Vec<usize>,
     beliefs: Vec<Belief<3>>,
     expected: Vec<Expected>,
 }
@@ -137,9 +160,12 @@ impl RouterModel {
         let ties = candidates.iter().filter(|index| is_least(**index)).count();
         let cheapest = match self.phase {
             Phase::Learned => {
-                self.expect(request, services, candidates, scratch);
+                let shortlist = self.shortlist(request, services, candidates, scratch);
+                self.expect(request, services, &shortlist, scratch);
                 let costs = scratch.expected.iter().map(|expected| expected.hoped_cost);
-                candidates.iter().copied().zip(costs).min_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
+                let best = shortlist.iter().zip(costs).min_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| *index);
+                scratch.shortlist = shortlist;
+                best
             }
             Phase::ColdStart | Phase::Baseline => None,
         };
@@ -179,62 +205,95 @@ impl RouterModel {
         scratch.expected
     }
 
-    fn expect(&self, request: &RouteRequest, services: &[ServiceView], candidates: &[usize], scratch: &mut Scratch) {
-        let of_request = features::of_request(request);
-        let known = self.services.len();
-        let class = known * self.classes.get(&request.class).map_or(0, |at| usize::from(*at));
-        let context = request.context.and_then(|context| self.contexts.get(&context));
-        let context = known * context.map_or(0, |at| usize::from(*at));
-        let place = |index: usize| {
-            let is_it =
-                |place: usize| self.services[..known - 1].get(place).is_some_and(|s| s.key == services[index].key);
-            if is_it(index) { index } else { (0..known - 1).find(|place| is_it(*place)).unwrap_or(known - 1) }
-        };
-        let Scratch { rows, beliefs, expected, .. } = scratch;
-        rows.clear();
-        for &index in candidates {
-            let at = place(index);
-            let mut profile = self.pairs[class + at].1;
-            profile[4] = self.context_latency[context + at];
-            let view = &services[index];
-            rows.extend(features::row(&of_request, &profile, f64::from(view.in_flight) / view.weight.max(1e-3)));
+    /// The place of the first pair of the request's class.
+    fn class_of(&self, request: &RouteRequest) -> usize {
+        self.services.len() * self.classes.get(&request.class).map_or(0, |at| usize::from(*at))
+    }
+
+    /// The place of a service; the last one if it is not known. Most often it is that of its index.
+    fn place(&self, services: &[ServiceView], index: usize) -> usize {
+        let known = &self.services[..self.services.len() - 1];
+        let key = services[index].key;
+        if known.get(index).is_some_and(|service| service.key == key) {
+            return index;
         }
+        known.iter().position(|service| service.key == key).unwrap_or(known.len())
+    }
+
+    /// The candidates that are worth asking the forest about.
+    fn shortlist(
+        &self,
+        request: &RouteRequest,
+        services: &[ServiceView],
+        candidates: &[usize],
+        scratch: &mut Scratch,
+    ) -> Vec<usize> {
+        let mut shortlist = std::mem::take(&mut scratch.shortlist);
+        shortlist.clear();
+        if candidates.len() <= SHORTLIST {
+            shortlist.extend(candidates);
+            return shortlist;
+        }
+        let class = self.class_of(request);
+        let others_weight = self.config.latency_weight * self.config.queue_weight;
+        scratch.rough.clear();
+        scratch.rough.extend(candidates.iter().map(|&index| {
+            let at = self.place(services, index);
+            let (service, (latency, rest)) = (&self.services[at], self.pairs[class + at].rough);
+            let in_flight = f64::from(services[index].in_flight);
+            let cost = latency * service.line.factor(in_flight) + rest + others_weight * service.others_ms(in_flight);
+            (cost, index)
+        }));
+        scratch.rough.select_nth_unstable_by(SHORTLIST - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        shortlist.extend(scratch.rough[..SHORTLIST].iter().map(|(_, index)| *index));
+        shortlist.sort_unstable();
+        shortlist
+    }
+
+    /// Fills `scratch.expected` in the order of `candidates`.
+    fn expect(&self, request: &RouteRequest, services: &[ServiceView], candidates: &[usize], scratch: &mut Scratch) {
+        let class = self.class_of(request);
+        let context = request.context.and_then(|context| self.contexts.get(&context));
+        let context = self.services.len() * context.map_or(0, |at| usize::from(*at));
+        let Scratch { places, rows, beliefs, expected, .. } = scratch;
+        places.clear();
+        places.extend(candidates.iter().map(|index| self.place(services, *index)));
+        beliefs.clear();
         match &self.forest {
-            Some(forest) => forest.predict_many(rows, beliefs),
-            None => {
-                beliefs.clear();
-                beliefs.extend(candidates.iter().map(|index| plain(&self.pairs[class + place(*index)].0.estimate)));
+            None => beliefs.extend(places.iter().map(|at| plain(&self.pairs[class + at].known.estimate))),
+            Some(forest) => {
+                let mut row = [0; 16];
+                for (feature, value) in features::of_request(request).into_iter().enumerate() {
+                    row[feature] = forest.rank(feature, value);
+                }
+                rows.clear();
+                for (&index, at) in candidates.iter().zip(&*places) {
+                    let load = f64::from(services[index].in_flight) / services[index].weight.max(1e-3);
+                    row[PROFILE..CONTEXT].copy_from_slice(&self.pairs[class + at].ranks);
+                    row[CONTEXT] = self.context_ranks[context + at];
+                    row[LOAD] = forest.rank(LOAD, features::of_load(load));
+                    rows.push(row);
+                }
+                forest.predict_ranked(rows, beliefs);
             }
         }
         expected.clear();
-        for (&index, belief) in candidates.iter().zip(beliefs) {
-            let at = place(index);
-            let (known, service) = (&self.pairs[class + at].0, &self.services[at]);
-            expected.push(self.price(belief, known, service, f64::from(services[index].in_flight)));
+        for ((&index, &at), belief) in candidates.iter().zip(&*places).zip(&*beliefs) {
+            let known = &self.pairs[class + at].known;
+            expected.push(self.price(belief, known, &self.services[at], f64::from(services[index].in_flight)));
         }
     }
 
     fn price(&self, belief: &Belief<3>, known: &Known, service: &ServiceKnown, in_flight: f64) -> Expected {
         let config = &*self.config;
-        let correction = &known.correction;
-        let latency_ms = belief.mean[0].exp() * service.line.factor(in_flight) * correction.latency;
-        let failure = (1.0 - belief.mean[1] + correction.failures).clamp(0.0, 1.0);
-        let resource = belief.mean[2].exp_m1().max(0.0) * correction.resource;
-        // One more makes each of those there wait a little longer: the derivative of in_flight · latency(in_flight).
-        let others_ms = service.line.steepness * service.estimate.latency.exp() * in_flight;
-        let failure_ms = config.failure_cost.as_secs_f64() * 1000.0;
-        let rest = config.latency_weight * config.queue_weight * others_ms
-            + config.failure_weight * failure * failure_ms
-            + config.resource_weight * resource;
-        let hope = (-config.optimism * known.doubt * belief.spread.max(LEAST_SPREAD)).exp();
-        let cost = |latency_ms: f64| config.latency_weight * latency_ms + rest;
-        Expected {
-            latency_ms,
-            success: 1.0 - failure,
-            resource,
-            cost: cost(latency_ms),
-            hoped_cost: cost(latency_ms * hope),
-        }
+        let mut expected = expected(config, belief, known);
+        let (factor, latency) = (service.line.factor(in_flight), config.latency_weight * expected.latency_ms);
+        let others = config.latency_weight * config.queue_weight * service.others_ms(in_flight);
+        let hoped = expected.hoped_cost - expected.cost + latency;
+        let rest = expected.cost - latency + others;
+        expected.latency_ms *= factor;
+        (expected.cost, expected.hoped_cost) = (latency * factor + rest, hoped * factor + rest);
+        expected
     }
 
     /// Who decides.
@@ -248,9 +307,23 @@ pub(super) fn plain(estimate: &Estimate) -> Belief<3> {
     Belief { mean: [estimate.latency, estimate.ok, estimate.resource], spread: 2.0 * LEAST_SPREAD }
 }
 
-/// A row for one service.
-pub(super) fn row_of(request: &RouteRequest, profile: &Profile, context: f32, load: f64) -> [f32; WIDTH] {
-    let mut profile = *profile;
-    profile[4] = context;
-    features::row(&features::of_request(request), &profile, load)
+/// What is expected at the usual load, nobody else's wait included.
+fn expected(config: &RouterConfig, belief: &Belief<3>, known: &Known) -> Expected {
+    let correction = &known.correction;
+    let latency_ms = belief.mean[0].exp() * correction.latency;
+    let failure = (1.0 - belief.mean[1] + correction.failures).clamp(0.0, 1.0);
+    let resource = belief.mean[2].exp_m1().max(0.0) * correction.resource;
+    let rest = config.failure_weight * failure * config.failure_cost.as_secs_f64() * 1000.0
+        + config.resource_weight * resource;
+    let hope = (-config.optimism * known.doubt * belief.spread.max(LEAST_SPREAD)).exp();
+    let cost = |latency_ms: f64| config.latency_weight * latency_ms + rest;
+    let (cost, hoped_cost) = (cost(latency_ms), cost(latency_ms * hope));
+    Expected { latency_ms, success: 1.0 - failure, resource, cost, hoped_cost }
+}
+
+/// The hoped cost of latency, and the other costs, as far as the profile tells.
+pub(super) fn rough(config: &RouterConfig, known: &Known) -> (f64, f64) {
+    let expected = expected(config, &plain(&known.estimate), known);
+    let rest = expected.cost - config.latency_weight * expected.latency_ms;
+    (expected.hoped_cost - rest, rest)
 }

@@ -4,6 +4,7 @@
 
 mod learning;
 mod properties;
+mod router;
 mod scenarios;
 mod virtual_fleet;
 

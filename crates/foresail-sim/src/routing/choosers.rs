@@ -129,7 +129,10 @@ impl Chooser for Oracle {
             let busy = (f64::from(in_flight[service]) / slots).min(1.0);
             let others = self.queue_weight * busy * nature.mean_ms;
             let ok = 1.0 - nature.failing;
-            ok * latency + nature.failing * world.prices.failure_ms + ok * world.prices.resource * nature.resource + others
+            ok * latency
+                + nature.failing * world.prices.failure_ms
+                + ok * world.prices.resource * nature.resource
+                + others
         };
         let best = (0..SERVICES).min_by(|a, b| cost(*a).total_cmp(&cost(*b))).expect("there are services");
         self.work_ms[best] += world.nature(number, best).mean_ms;

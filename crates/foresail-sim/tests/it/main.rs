@@ -2,3 +2,4 @@
 
 mod event_plant;
 mod plant_agreement;
+mod routing;
