@@ -41,6 +41,7 @@ mod proxy_protocol;
 mod queue;
 mod record;
 mod request;
+mod router;
 mod scan;
 mod serve;
 mod shared;
@@ -63,11 +64,11 @@ pub mod parse {
 }
 
 pub use config::{AccessLog, Admission, Deadlines, Endpoint, HeaderText, HealthConfig, Limits, ListenConfig};
-pub use config::{LogFormat, OtlpConfig, ProxyConfig, RetryConfig, TlsConfig, UpstreamTls};
+pub use config::{LogFormat, OtlpConfig, ProxyConfig, RetryConfig, RouterSettings, TlsConfig, UpstreamTls};
 pub use error::Error;
 pub use foresail_guard::{Account as GuardAccount, GuardConfig, Mode as GuardMode, Summary as GuardSummary};
-pub use foresail_route::{Acting, BalancerKind, BalancerReport};
+pub use foresail_route::{Acting, BalancerKind, BalancerReport, RouterReport};
 pub use histogram::Histogram;
 pub use proxy::Proxy;
-pub use stats::{EndpointState, EndpointStats, ProxyStats};
+pub use stats::{EndpointState, EndpointStats, ProxyStats, RouterStats};
 pub use workload::{Workload, fingerprint_options};

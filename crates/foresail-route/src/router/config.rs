@@ -90,28 +90,29 @@ impl RouterConfig {
     pub fn check(&self) -> Result<(), Error> {
         let hour = Duration::from_secs(3600);
         for (key, value) in [
-            ("router.latency_weight", self.latency_weight),
-            ("router.failure_weight", self.failure_weight),
-            ("router.resource_weight", self.resource_weight),
+            ("router.learn.latency_weight", self.latency_weight),
+            ("router.learn.failure_weight", self.failure_weight),
+            ("router.learn.resource_weight", self.resource_weight),
         ] {
             check((0.0..=1000.0).contains(&value), key, value, "0 to 1000")?;
         }
-        for (key, value) in [("router.queue_weight", self.queue_weight), ("router.optimism", self.optimism)] {
+        for (key, value) in [("router.learn.queue_weight", self.queue_weight), ("router.learn.optimism", self.optimism)]
+        {
             check((0.0..=10.0).contains(&value), key, value, "0 to 10")?;
         }
-        for (key, value) in [("router.hold_out", self.hold_out), ("router.exploration", self.exploration)] {
+        for (key, value) in [("router.learn.hold_out", self.hold_out), ("router.learn.exploration", self.exploration)] {
             check((0.001..=0.5).contains(&value), key, value, "0.001 to 0.5")?;
         }
-        for (key, value) in [("router.memory", self.memory), ("router.refit", self.refit)] {
+        for (key, value) in [("router.learn.memory", self.memory), ("router.learn.refit", self.refit)] {
             check((Duration::from_secs(1)..=hour).contains(&value), key, format!("{value:?}"), "1s to 1h")?;
         }
         let cost = self.failure_cost;
-        check(cost <= Duration::from_secs(60), "router.failure_cost", format!("{cost:?}"), "0s to 1m")?;
-        check((2..=256).contains(&self.classes), "router.classes", self.classes, "2 to 256")?;
-        check((2..=64).contains(&self.contexts), "router.contexts", self.contexts, "2 to 64")?;
-        check((50..=100_000).contains(&self.cold_start), "router.cold_start", self.cold_start, "50 to 100000")?;
+        check(cost <= Duration::from_secs(60), "router.learn.failure_cost", format!("{cost:?}"), "0s to 1m")?;
+        check((2..=256).contains(&self.classes), "router.learn.classes", self.classes, "2 to 256")?;
+        check((2..=64).contains(&self.contexts), "router.learn.contexts", self.contexts, "2 to 64")?;
+        check((50..=100_000).contains(&self.cold_start), "router.learn.cold_start", self.cold_start, "50 to 100000")?;
         let named = !matches!(&self.class, ClassKey::Header(name) if name.is_empty());
-        check(named, "router.class.header", "empty", "the name of a header")
+        check(named, "router.learn.class.header", "empty", "the name of a header")
     }
 
     /// What a request has cost: `None` for the latency of a failure.
@@ -134,10 +135,10 @@ mod tests {
             let config: RouterConfig = serde_json::from_str(text).unwrap();
             assert_eq!(config.check().unwrap_err().to_string(), expected);
         };
-        refuse(r#"{"hold_out":0.0}"#, "router.hold_out is 0, accepted is 0.001 to 0.5");
-        refuse(r#"{"refit":"2h"}"#, "router.refit is 7200s, accepted is 1s to 1h");
-        refuse(r#"{"latency_weight":-1.0}"#, "router.latency_weight is -1, accepted is 0 to 1000");
-        refuse(r#"{"class":{"header":""}}"#, "router.class.header is empty, accepted is the name of a header");
+        refuse(r#"{"hold_out":0.0}"#, "router.learn.hold_out is 0, accepted is 0.001 to 0.5");
+        refuse(r#"{"refit":"2h"}"#, "router.learn.refit is 7200s, accepted is 1s to 1h");
+        refuse(r#"{"latency_weight":-1.0}"#, "router.learn.latency_weight is -1, accepted is 0 to 1000");
+        refuse(r#"{"class":{"header":""}}"#, "router.learn.class.header is empty, accepted is the name of a header");
         assert!(serde_json::from_str::<RouterConfig>(r#"{"colour":1}"#).is_err());
     }
 }
