@@ -61,6 +61,7 @@ pub mod parse {
     pub use crate::proxy_protocol::{Header as ProxyHeader, parse as proxy_header};
     pub use crate::scan::{Passed, Refusal, Scanner};
     pub use crate::trace_context::Traceparent;
+    pub use foresail_route::LoadReport;
 }
 
 pub use config::{AccessLog, Admission, Deadlines, Endpoint, HeaderText, HealthConfig, Limits, ListenConfig};

@@ -20,6 +20,7 @@ pub struct Routed {
     /// Why each arrival went where it went.
     pub reasons: Vec<Reason>,
     scratch: Scratch,
+    has_forest: bool,
 }
 
 impl Routed {
@@ -34,7 +35,13 @@ impl Routed {
         let keys: [u64; SERVICES] = std::array::from_fn(|service| service as u64);
         router.follow(&keys);
         let model = router.model();
-        Ok(Self { router, model, shown_ms: 0.0, reasons: Vec::new(), scratch: Scratch::default() })
+        Ok(Self { router, model, shown_ms: 0.0, reasons: Vec::new(), scratch: Scratch::default(), has_forest: true })
+    }
+
+    /// The same without a forest, to see what that is good for: profiles and what corrects them decide.
+    #[must_use]
+    pub fn by_profiles_alone(self) -> Self {
+        Self { has_forest: false, ..self }
     }
 
     /// The learner, to be looked at.
@@ -48,7 +55,7 @@ impl Chooser for Routed {
         let arrival = &world.arrivals[number];
         if arrival.at_ms >= self.shown_ms + SHOW_MS {
             self.shown_ms = arrival.at_ms;
-            if self.router.is_fit_due() {
+            if self.has_forest && self.router.is_fit_due() {
                 self.router.fit();
             }
             self.model = self.router.model();

@@ -7,7 +7,7 @@ mod world;
 
 pub use choosers::{Balanced, Oracle, Routed};
 pub use run::{Answer, Chooser, run};
-pub use world::{Arrival, CLASSES, Nature, Prices, SERVICES, SLOTS, World};
+pub use world::{Arrival, CLASSES, Nature, Prices, SERVICES, SLOTS, Speciality, World};
 
 /// The costs of the best of some oracles, judged over the whole run: they differ in how much they spare others.
 pub fn oracle(world: &World, seed: u64) -> Vec<f64> {

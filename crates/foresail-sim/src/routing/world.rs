@@ -11,8 +11,6 @@ pub const SERVICES: usize = 3;
 pub const SLOTS: u32 = 8;
 /// Standard deviation of the logarithm of a service time.
 const SIGMA: f64 = 0.5;
-/// Utilisation if every class were spread evenly over the services.
-const UTILISATION: f64 = 0.6;
 
 /// What a class is at a service.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +21,17 @@ pub struct Nature {
     pub failing: f64,
     /// Resource used for a request of usual size.
     pub resource: f64,
+    /// The power of a request's size with which its service time grows.
+    pub size_power: f64,
+}
+
+/// What a service can be good at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speciality {
+    /// Classes: the best service for one of its requests is the best for all.
+    Classes,
+    /// Small requests of classes: it chokes on large ones, which the others take nearly in their stride.
+    SmallRequests,
 }
 
 /// One arrival, with its luck, which is the same wherever it goes.
@@ -78,25 +87,27 @@ pub struct World {
 }
 
 impl World {
-    /// `requests` arrivals, the change in the middle. Each class has one service that is good at it; elsewhere it takes two to
+    /// `requests` arrivals, the change in the middle; `load` is the utilisation if every class were spread evenly over the
+    /// services, some three times what it takes where each is at home. Each class has one service that is good at it; elsewhere it takes two to
     /// five times as long and as much, and fails more. After the change another service is good at it.
-    pub fn generate(seed: u64, requests: usize) -> Self {
+    pub fn generate(seed: u64, requests: usize, load: f64, speciality: Speciality) -> Self {
         let mut rng = SeededRng::seed_from_u64(seed).fork(1);
         let specialists: [usize; CLASSES] = std::array::from_fn(|class| class % SERVICES);
         let moved = specialists.map(|service| (service + 1) % SERVICES);
         let base: [f64; CLASSES] = std::array::from_fn(|_| 20.0 * (1.2 * rng.uniform()).exp());
-        let before = draw(&base, &specialists, &mut rng);
-        let after = draw(&base, &moved, &mut rng);
+        let before = draw(&base, &specialists, speciality, &mut rng);
+        let after = draw(&base, &moved, speciality, &mut rng);
         let mean_ms = before.iter().flatten().map(|nature| nature.mean_ms).sum::<f64>() / (CLASSES * SERVICES) as f64;
-        let rate_per_ms = UTILISATION * f64::from(SLOTS) * SERVICES as f64 / mean_ms;
+        let rate_per_ms = load * f64::from(SLOTS) * SERVICES as f64 / mean_ms;
         let mut rng = SeededRng::seed_from_u64(seed).fork(2);
+        let spread = if speciality == Speciality::Classes { 0.4 } else { 1.0 };
         let mut at_ms = 0.0;
         let mut arrive = || {
             at_ms += rng.exponential() / rate_per_ms;
             Arrival {
                 at_ms,
                 class: rng.below(CLASSES),
-                size: (0.4 * rng.normal() - 0.08).exp(),
+                size: (spread * rng.normal() - spread * spread / 2.0).exp(),
                 is_demanding: rng.uniform() < 0.3,
                 luck: (SIGMA * rng.normal() - SIGMA * SIGMA / 2.0).exp(),
                 fate: rng.uniform(),
@@ -112,8 +123,7 @@ impl World {
         let natures = if number < self.change { &self.before } else { &self.after };
         let nature = natures[arrival.class][service];
         let demand = if arrival.is_demanding { 1.5 } else { 0.8 };
-        // Large requests tell more at some classes than at others.
-        let size = arrival.size.powf(0.3 + 0.2 * arrival.class as f64);
+        let size = arrival.size.powf(nature.size_power);
         Nature { mean_ms: nature.mean_ms * demand * size, resource: nature.resource * size, ..nature }
     }
 
@@ -130,15 +140,27 @@ impl World {
     }
 }
 
-fn draw(base: &[f64; CLASSES], specialists: &[usize; CLASSES], rng: &mut SeededRng) -> [[Nature; SERVICES]; CLASSES] {
+fn draw(
+    base: &[f64; CLASSES],
+    specialists: &[usize; CLASSES],
+    speciality: Speciality,
+    rng: &mut SeededRng,
+) -> [[Nature; SERVICES]; CLASSES] {
     std::array::from_fn(|class| {
         std::array::from_fn(|service| {
             let is_good = specialists[class] == service;
             let worse = if is_good { 1.0 } else { 2.0 + 3.0 * rng.uniform() };
+            let size_power = match speciality {
+                // Large requests tell more at some classes than at others.
+                Speciality::Classes => 0.3 + 0.2 * class as f64,
+                Speciality::SmallRequests if is_good => 1.2,
+                Speciality::SmallRequests => 0.1,
+            };
             Nature {
                 mean_ms: base[class] * worse,
                 failing: if is_good { 0.002 } else { 0.005 + 0.04 * rng.uniform() },
                 resource: 10.0 * if is_good { 1.0 } else { 1.0 + 2.0 * rng.uniform() },
+                size_power,
             }
         })
     })

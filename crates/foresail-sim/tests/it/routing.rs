@@ -1,7 +1,7 @@
 //! The request router in virtual time. `cargo run --release -p foresail-sim --example router_check` prints the whole table.
 
 use foresail_route::{BalancerKind, RouterConfig};
-use foresail_sim::routing::{Balanced, Routed, World, oracle, run};
+use foresail_sim::routing::{Balanced, Routed, Speciality, World, oracle, run};
 
 fn mean(costs: &[f64]) -> f64 {
     costs.iter().sum::<f64>() / costs.len() as f64
@@ -11,7 +11,7 @@ fn mean(costs: &[f64]) -> f64 {
 #[test]
 fn the_router_comes_near_the_oracle_and_finds_back_to_it() {
     for seed in [21, 22] {
-        let world = World::generate(seed, 8_000);
+        let world = World::generate(seed, 8_000, 0.6, Speciality::Classes);
         let oracle = oracle(&world, seed);
         let baseline = BalancerKind::LeastRequest { choices: 64 };
         let baseline = run(&world, &mut Balanced(baseline.build(0)), seed);
@@ -28,7 +28,7 @@ fn the_router_comes_near_the_oracle_and_finds_back_to_it() {
 
 #[test]
 fn a_seed_gives_one_run() {
-    let world = World::generate(3, 1_500);
+    let world = World::generate(3, 1_500, 0.6, Speciality::SmallRequests);
     let [a, b] = [(); 2].map(|()| run(&world, &mut Routed::new(&world, RouterConfig::default(), 3).unwrap(), 3));
     assert_eq!(a, b);
 }
