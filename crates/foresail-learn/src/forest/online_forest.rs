@@ -18,7 +18,7 @@ use super::random_forest::{ForestParams, draw_weights};
 use crate::Error;
 use crate::tree::{Binned, Grower, Matrix, Scaling, Signal, Tree, check_rows};
 
-/// Rows that walk down side by side.
+/// Rows that walk down side by side at most.
 const LANES: usize = 8;
 /// Features of a row at most: a power of two, so that no index needs to be checked.
 const WIDEST: usize = 16;
@@ -192,14 +192,23 @@ impl<const H: usize> OnlineForest<H> {
 
     /// The answer for one row of [`features`](Self::features) values, in O(trees × depth).
     pub fn predict(&self, row: &[f32]) -> Belief<H> {
-        self.predict_lanes(&[self.ranks(row); LANES])[0]
+        self.predict_lanes(&[self.ranks(row)])[0]
     }
 
-    /// Answers rows of ranks, in their order; what `answers` held is gone. Costs the same for one as for eight.
+    /// Answers rows of ranks, in their order; what `answers` held is gone. They walk in eights, or in one four if there are no
+    /// more: a few cost nearly as much as that many.
     pub fn predict_ranked(&self, rows: &[Ranks], answers: &mut Vec<Belief<H>>) {
         answers.clear();
-        for chunk in rows.chunks(LANES) {
-            let mut lanes = [[0; WIDEST]; LANES];
+        if rows.len() <= LANES / 2 {
+            self.predict_chunks::<{ LANES / 2 }>(rows, answers);
+        } else {
+            self.predict_chunks::<LANES>(rows, answers);
+        }
+    }
+
+    fn predict_chunks<const L: usize>(&self, rows: &[Ranks], answers: &mut Vec<Belief<H>>) {
+        for chunk in rows.chunks(L) {
+            let mut lanes = [[0; WIDEST]; L];
             lanes[..chunk.len()].copy_from_slice(chunk);
             answers.extend_from_slice(&self.predict_lanes(&lanes)[..chunk.len()]);
         }
@@ -218,9 +227,9 @@ impl<const H: usize> OnlineForest<H> {
         ranks
     }
 
-    fn predict_lanes(&self, rows: &[Ranks; LANES]) -> [Belief<H>; LANES] {
-        let mut sums = [[0.0_f32; H]; LANES];
-        let mut squares = [0.0_f32; LANES];
+    fn predict_lanes<const L: usize>(&self, rows: &[Ranks; L]) -> [Belief<H>; L] {
+        let mut sums = [[0.0_f32; H]; L];
+        let mut squares = [0.0_f32; L];
         for (index, (start, depth)) in self.shape.trees.iter().enumerate() {
             let leaves = &self.leaves[*start..];
             for (lane, at) in walk_lanes(self.shape.tree(index), *depth, rows).into_iter().enumerate() {
@@ -259,10 +268,10 @@ impl<const H: usize> Leaf<H> {
     }
 }
 
-fn walk_lanes(nodes: &[Node], depth: usize, rows: &[Ranks; LANES]) -> [usize; LANES] {
-    let mut at = [0; LANES];
+fn walk_lanes<const L: usize>(nodes: &[Node], depth: usize, rows: &[Ranks; L]) -> [usize; L] {
+    let mut at = [0; L];
     for _ in 0..depth {
-        for lane in 0..LANES {
+        for lane in 0..L {
             at[lane] = nodes[at[lane]].next(&rows[lane]);
         }
     }

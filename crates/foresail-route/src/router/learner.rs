@@ -360,7 +360,7 @@ impl Router {
     pub fn fit(&mut self) {
         let state = &mut self.state;
         let Some((rows, targets)) = state.reservoir.table() else { return };
-        let params = ForestParams { min_leaf: 10, feature_share: 0.5, max_bins: 64, ..ForestParams::default() };
+        let params = ForestParams { min_leaf: 10, feature_share: 0.8, max_bins: 64, ..ForestParams::default() };
         let rng = self.rng.fork(!state.outcomes);
         let fitted = OnlineForest::fit(rows, targets, &params, LEAF_MEMORY, &rng);
         // Rows and targets are finite, so there is nothing that it could refuse.
