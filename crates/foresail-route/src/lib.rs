@@ -5,6 +5,9 @@
 //! endpoints that fail and lets them back; and [`RetryBudget`], which keeps retries from feeding an overload.
 //! Policies that learn by themselves are told of each answer by [`Balancer::observe`].
 //!
+//! Where endpoints are services that are good at different requests, a [`RouterModel`] names the service, by what a [`Router`]
+//! has learned that requests cost there.
+//!
 //! ```
 //! use foresail_route::{Balancer, BalancerKind, Pick, View};
 //!
