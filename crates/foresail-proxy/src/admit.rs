@@ -9,7 +9,8 @@ use foresail_route::{Balancer, Endpoints, Feedback, Pick, SharedStatistics, Sigh
 
 use crate::clock;
 use crate::pool::LocalEndpoint;
-use crate::worker::{LocalFleet, Worker};
+use crate::router::{Desk, Routed};
+use crate::worker::{LocalFleet, Wish, Worker};
 
 /// A place at an endpoint, held from the pick to the last byte of the answer, and given back by being dropped: on
 /// success, failure, cancellation and panic alike.
@@ -21,6 +22,10 @@ pub(crate) struct Lease {
     hash: Option<u64>,
     /// Others in flight there when it was picked.
     others: u32,
+    /// Why it went to this service, if there are several.
+    routed: Option<Routed>,
+    /// What the answer said that it used.
+    pub(crate) resource: Option<f64>,
     is_settled: bool,
 }
 
@@ -30,6 +35,8 @@ struct Candidates<'a> {
     tried: &'a [Rc<LocalEndpoint>],
     most_in_flight: u32,
     panic: bool,
+    /// The endpoints of one service only, as the router's desk knows them.
+    within: Option<(&'a Desk, usize)>,
     now_ms: u64,
     decay: Duration,
 }
@@ -56,6 +63,7 @@ impl Endpoints for Candidates<'_> {
         endpoint.slot.in_flight.load(Ordering::SeqCst) < self.most_in_flight
             && endpoint.slot.health.is_usable(self.panic)
             && !self.tried.iter().any(|tried| Rc::ptr_eq(tried, endpoint))
+            && self.within.is_none_or(|(desk, service)| desk.is_of(index, service))
     }
 
     fn key(&self, index: usize) -> u64 {
@@ -69,28 +77,40 @@ impl Endpoints for Candidates<'_> {
 
 impl Worker {
     /// A place at an endpoint, if one is free now. Endpoints in `tried` are taken only if there is no other.
-    pub(crate) fn try_lease(self: &Rc<Self>, tried: &[Rc<LocalEndpoint>], hash: Option<u64>) -> Option<Lease> {
-        self.lease_beyond(tried, hash).or_else(|| if tried.is_empty() { None } else { self.lease_beyond(&[], hash) })
+    pub(crate) fn try_lease(self: &Rc<Self>, tried: &[Rc<LocalEndpoint>], wish: &Wish) -> Option<Lease> {
+        self.lease_beyond(tried, wish).or_else(|| if tried.is_empty() { None } else { self.lease_beyond(&[], wish) })
     }
 
-    fn lease_beyond(self: &Rc<Self>, tried: &[Rc<LocalEndpoint>], hash: Option<u64>) -> Option<Lease> {
+    fn lease_beyond(self: &Rc<Self>, tried: &[Rc<LocalEndpoint>], wish: &Wish) -> Option<Lease> {
         let config = self.config();
         let fleet = self.fleet();
         let now = clock::now();
         let limit = config.admission.in_flight_per_endpoint;
         let most_in_flight = if limit == 0 { u32::MAX } else { limit };
         let mut balancer = self.balancer.borrow_mut();
-        let candidates = Candidates {
+        let mut candidates = Candidates {
             fleet: &fleet,
             tried,
             most_in_flight,
             panic: self.shared.fleets.panic.load(Ordering::Relaxed),
+            within: None,
             now_ms: self.shared.ms_at(now),
             decay: balancer.latency_decay(),
         };
         // Another worker may take the last place between the look and the grasp; then the next look sees it full.
         for _ in 0..=fleet.endpoints.len() {
-            let index = balancer.pick(&candidates, Pick { random: self.random(), hash })?;
+            let routed = match self.desk.as_ref().zip(wish.route.as_deref()) {
+                None => None,
+                Some((desk, request)) => {
+                    candidates.within = None;
+                    let settings = (&*config, self.config_generation.get());
+                    let is_available = |index| candidates.is_available(index);
+                    let routed = desk.route(settings, &fleet, request, self.random(), is_available)?;
+                    candidates.within = Some((desk, routed.service));
+                    Some(routed)
+                }
+            };
+            let index = balancer.pick(&candidates, Pick { random: self.random(), hash: wish.hash })?;
             let endpoint = &fleet.endpoints[index];
             let others = endpoint.slot.in_flight.fetch_add(1, Ordering::SeqCst);
             if others < most_in_flight {
@@ -100,8 +120,10 @@ impl Worker {
                     worker: Rc::clone(self),
                     started: now,
                     decay: candidates.decay,
-                    hash,
+                    hash: wish.hash,
                     others,
+                    routed,
+                    resource: None,
                     is_settled: false,
                 });
             }
@@ -114,8 +136,9 @@ impl Worker {
     pub(crate) fn exchange(&self, balancer: &mut dyn Balancer, now_ms: u64) {
         let fleet = self.fleet();
         let decay = balancer.latency_decay();
+        let all = u32::MAX;
         let candidates =
-            Candidates { fleet: &fleet, tried: &[], most_in_flight: u32::MAX, panic: false, now_ms, decay };
+            Candidates { fleet: &fleet, tried: &[], most_in_flight: all, panic: false, within: None, now_ms, decay };
         let Some(own) = balancer.share(self.index as u64, &candidates) else { return };
         self.shared.statistics[self.index].store(Some(Arc::new(own)));
         let others = self.shared.statistics.iter().enumerate().filter(|(index, _)| *index != self.index);
@@ -153,14 +176,18 @@ impl Lease {
         let first_byte_ms = now.saturating_duration_since(self.started).as_secs_f64() * 1000.0;
         let now_ms = self.worker.shared.ms_at(now);
         self.endpoint.slot.observe(Some(first_byte_ms), now_ms, self.decay);
-        self.feed_back(Some(first_byte_ms), now_ms);
+        self.feed_back(Some(first_byte_ms), now);
     }
 
-    /// Tells a balancer that learns what came of its pick.
-    fn feed_back(&self, latency_ms: Option<f64>, at_ms: u64) {
+    /// Tells a balancer that learns, and the router, what came of their choice.
+    fn feed_back(&self, latency_ms: Option<f64>, now: Instant) {
+        let at_ms = self.worker.shared.ms_at(now);
         let (key, in_flight) = (self.endpoint.slot.key, self.others);
         let feedback = Feedback { key, context: self.hash, client: None, latency_ms, in_flight, at_ms };
         self.worker.feed_back(&feedback);
+        if let Some((desk, routed)) = self.worker.desk.as_ref().zip(self.routed.as_ref()) {
+            desk.tell(routed, latency_ms, self.resource, at_ms, now);
+        }
     }
 
     /// The endpoint failed. Counted once, whatever else goes wrong afterwards.
@@ -171,7 +198,7 @@ impl Lease {
         let slot = &self.endpoint.slot;
         slot.shard(self.worker.index).failed.increment();
         slot.observe(None, 0, self.decay);
-        self.feed_back(None, self.worker.shared.ms_at(clock::now()));
+        self.feed_back(None, clock::now());
         let run = self.worker.config().health.outlier.consecutive_failures;
         if run > 0 && slot.consecutive_failures.load(Ordering::Relaxed).is_multiple_of(run) {
             self.worker.shared.alarm.notify_one();

@@ -41,6 +41,7 @@ mod proxy_protocol;
 mod queue;
 mod record;
 mod request;
+mod router;
 mod scan;
 mod serve;
 mod shared;
@@ -60,14 +61,15 @@ pub mod parse {
     pub use crate::proxy_protocol::{Header as ProxyHeader, parse as proxy_header};
     pub use crate::scan::{Passed, Refusal, Scanner};
     pub use crate::trace_context::Traceparent;
+    pub use foresail_route::LoadReport;
 }
 
 pub use config::{AccessLog, Admission, Deadlines, Endpoint, HeaderText, HealthConfig, Limits, ListenConfig};
-pub use config::{LogFormat, OtlpConfig, ProxyConfig, RetryConfig, TlsConfig, UpstreamTls};
+pub use config::{LogFormat, OtlpConfig, ProxyConfig, RetryConfig, RouterSettings, TlsConfig, UpstreamTls};
 pub use error::Error;
 pub use foresail_guard::{Account as GuardAccount, GuardConfig, Mode as GuardMode, Summary as GuardSummary};
-pub use foresail_route::{Acting, BalancerKind, BalancerReport};
+pub use foresail_route::{Acting, BalancerKind, BalancerReport, RouterReport};
 pub use histogram::Histogram;
 pub use proxy::Proxy;
-pub use stats::{EndpointState, EndpointStats, ProxyStats};
+pub use stats::{EndpointState, EndpointStats, ProxyStats, RouterStats};
 pub use workload::{Workload, fingerprint_options};

@@ -18,6 +18,7 @@ use crate::config::{OtlpConfig, UpstreamTls};
 use crate::connection::Kind;
 use crate::guard::Said;
 use crate::otlp::{self, Exporter};
+use crate::router::{self, SharedRouter};
 use crate::shared::{Phase, Shared};
 use crate::supervisor::{self, Certificates};
 use crate::tls::{ClientTls, ServerTls};
@@ -85,7 +86,9 @@ impl Proxy {
             threads.push(thread);
         }
         let otlp = config.otlp.clone();
-        let shared = Arc::new(Shared::new(config, workers));
+        let router = config.router.as_ref().map(|settings| SharedRouter::new(settings, workers)).transpose()?;
+        let (router, learner) = router.map(|(shared, learner)| (Arc::new(shared), learner)).unzip();
+        let shared = Arc::new(Shared::new(config, workers, router));
         let mut proxy = Self {
             shared: Arc::clone(&shared),
             addresses,
@@ -104,6 +107,10 @@ impl Proxy {
         for (index, sockets) in sockets.into_iter().enumerate() {
             let (shared, log, spans) = (Arc::clone(&shared), log.clone(), spans.clone());
             proxy.spawn(format!("proxy-{index}"), move || work(Worker::new(index, shared, log, spans), sockets))?;
+        }
+        if let Some(learner) = learner {
+            let shared = Arc::clone(&shared);
+            proxy.spawn("proxy-router".to_owned(), move || on_this_thread(router::learn(shared, learner)))?;
         }
         let supervised = Arc::clone(&shared);
         proxy.spawn("proxy-supervisor".to_owned(), move || {
@@ -167,6 +174,7 @@ impl Proxy {
         let fleet = self.shared.fleets.load();
         let draining = fleet.draining.iter().filter(|slot| slot.in_flight.load(Ordering::Relaxed) > 0);
         stats.balancers = self.shared.balancers.iter().filter_map(|report| report.load().as_deref().cloned()).collect();
+        stats.router = self.shared.router.as_ref().and_then(|router| router.stats());
         stats.guard =
             self.shared.guard.as_ref().and_then(|guard| guard.account.load().as_deref().map(|account| account.summary));
         let learned = |key| {
@@ -219,7 +227,7 @@ impl Proxy {
         named.map(|slot| slot.in_flight.load(Ordering::Acquire) as usize).sum()
     }
 
-    /// Takes over new settings: balancer, limits, deadlines, retries, health, trusted proxies, admission and the ratio of
+    /// Takes over new settings: balancer, router, limits, deadlines, retries, health, trusted proxies, admission and the ratio of
     /// recorded traces hold from the next request or connection on, and certificates are read again.
     ///
     /// # Errors
@@ -233,6 +241,7 @@ impl Proxy {
             (config.workers == old.workers, "workers"),
             (config.access_log == old.access_log, "access_log"),
             (exporter_of(&config) == exporter_of(&old), "otlp"),
+            (config.router.is_some() == old.router.is_some(), "whether there is a router"),
             (guarded(&config) == guarded(&old), "guard.clients, or whether there is a guard"),
         ] {
             if !same {

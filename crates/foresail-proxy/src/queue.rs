@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::admit::Lease;
 use crate::pool::LocalEndpoint;
-use crate::worker::Worker;
+use crate::worker::{Wish, Worker};
 
 /// The queue of one worker. Only the request at its front may take an endpoint.
 #[derive(Default)]
@@ -81,7 +81,7 @@ impl Drop for Ticket<'_> {
 pub(crate) async fn wait(
     worker: &Rc<Worker>,
     tried: &[Rc<LocalEndpoint>],
-    hash: Option<u64>,
+    wish: &Wish,
     now: Instant,
 ) -> Result<Lease, Rejection> {
     let admission = worker.config().admission;
@@ -97,7 +97,7 @@ pub(crate) async fn wait(
             worker.queue.remember(ticket.number, cx.waker());
             return Poll::Pending;
         }
-        match worker.try_lease(tried, hash) {
+        match worker.try_lease(tried, wish) {
             Some(lease) => Poll::Ready(lease),
             None => {
                 worker.queue.remember(ticket.number, cx.waker());

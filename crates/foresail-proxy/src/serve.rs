@@ -19,11 +19,12 @@ use crate::pool::{Link, LocalEndpoint};
 use crate::queue::{self, Rejection};
 use crate::record::Record;
 use crate::request::{Prepared, X_REQUEST_ID, prepare, strip_hop_by_hop};
+use crate::router;
 use crate::scan::Refusal;
 use crate::trace_context::{self, SpanContext};
 use crate::tunnel::Tunnel;
 use crate::watch::Watch;
-use crate::worker::Worker;
+use crate::worker::{Wish, Worker};
 use crate::{ProxyConfig, clock};
 
 /// Answers one request of HTTP/1. Never an error: what goes wrong becomes a status. What needs no waiting is done at once,
@@ -111,7 +112,7 @@ fn begin(worker: &Rc<Worker>, watch: &Rc<Watch>, number: u64, request: Request<I
         return Begun::Answered(Box::new(ours(Refusal::BodyTooLarge.into(), &prepared.id, flight)));
     }
     worker.budget.borrow_mut().deposit();
-    let hash = worker.hash(&config, prepared.client, &parts);
+    let wish = worker.wish(&config, prepared.client, &parts);
     let head = Head { method: parts.method, uri: parts.uri, headers: parts.headers };
     let spare = if prepared.idempotent && !has_body { Some(head.clone()) } else { None };
     let fate = if has_body { Some(Rc::new(UpFate::default())) } else { None };
@@ -125,7 +126,7 @@ fn begin(worker: &Rc<Worker>, watch: &Rc<Watch>, number: u64, request: Request<I
         total: started + config.deadlines.total,
         request: Some(head.request(body)),
         prepared,
-        hash,
+        wish,
         exchange,
         active,
         tried: Vec::new(),
@@ -158,7 +159,7 @@ struct Forward {
     worker: Rc<Worker>,
     watch: Rc<Watch>,
     prepared: Prepared,
-    hash: Option<u64>,
+    wish: Wish,
     exchange: Exchange,
     active: Active,
     /// What to send next; taken when it is sent.
@@ -245,10 +246,10 @@ impl Forward {
 
     /// A place at an endpoint, at once if one is free and nobody waits before us.
     async fn lease(&mut self) -> Result<Lease, Rejection> {
-        let at_once = if self.worker.queue.is_empty() { self.worker.try_lease(&self.tried, self.hash) } else { None };
+        let at_once = if self.worker.queue.is_empty() { self.worker.try_lease(&self.tried, &self.wish) } else { None };
         let lease = match at_once {
             Some(lease) => lease,
-            None => Box::pin(queue::wait(&self.worker, &self.tried, self.hash, clock::now())).await?,
+            None => Box::pin(queue::wait(&self.worker, &self.tried, &self.wish, clock::now())).await?,
         };
         self.exchange.admitted();
         self.attempts += 1;
@@ -372,6 +373,9 @@ impl Forward {
         if switches && self.prepared.upgrade.is_none() {
             lease.failed();
             return self.end(Problem::BAD_GATEWAY, Outcome::Failed);
+        }
+        if self.wish.route.is_some() {
+            lease.resource = router::take_resource(&mut parts.headers);
         }
         let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Completed };
         if status.is_server_error() {

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::counters::Counters;
 use crate::fleet::Fleets;
 use crate::guard::SharedGuard;
+use crate::router::SharedRouter;
 use crate::workload::Waiting;
 
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) statistics: Vec<ArcSwapOption<SharedStatistics>>,
     /// What they have seen of the work and nobody has taken yet, one per worker.
     pub(crate) workloads: Vec<Waiting>,
+    /// Of the router, if there is one.
+    pub(crate) router: Option<Arc<SharedRouter>>,
     /// Of the guard, if there is one.
     pub(crate) guard: Option<Arc<SharedGuard>>,
     /// Requests that wait, all workers together.
@@ -63,10 +66,11 @@ pub(crate) enum Phase {
 }
 
 impl Shared {
-    pub(crate) fn new(config: ProxyConfig, workers: usize) -> Self {
+    pub(crate) fn new(config: ProxyConfig, workers: usize, router: Option<Arc<SharedRouter>>) -> Self {
         Self {
             started: clock::now(),
             fleets: Fleets::new(workers),
+            router,
             guard: config.guard.as_ref().map(|guard| Arc::new(SharedGuard::new(workers, guard))),
             config: ArcSwap::from_pointee(config),
             config_generation: AtomicU64::new(1),

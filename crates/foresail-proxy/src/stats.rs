@@ -1,9 +1,10 @@
 //! What a proxy has counted since it started.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use foresail_guard::Summary as GuardSummary;
-use foresail_route::{ArmStats, BalancerReport};
+use foresail_route::{ArmStats, BalancerReport, RouterReport};
 use serde::Serialize;
 
 use crate::Histogram;
@@ -53,11 +54,25 @@ pub struct ProxyStats {
     pub latency: Histogram,
     /// How the balancers that learn stand, one a worker; none before the first answers.
     pub balancers: Vec<BalancerReport>,
+    /// How the router stands, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub router: Option<RouterStats>,
     /// How the guard stands, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guard: Option<GuardSummary>,
     /// Each endpoint, in the order given; then those that drain.
     pub endpoints: Vec<EndpointStats>,
+}
+
+/// How the request router stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RouterStats {
+    /// Names of the services by their keys; the empty one is that of endpoints in none.
+    pub services: BTreeMap<u64, String>,
+    /// What has been learned, as of the last half second.
+    pub report: RouterReport,
+    /// Answers that were not learned from, because the learner had fallen behind.
+    pub lost: u64,
 }
 
 /// Counts of one endpoint since it was added.

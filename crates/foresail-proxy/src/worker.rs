@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use foresail_core::SeededRng;
-use foresail_route::{Balancer, Feedback, RetryBudget};
+use foresail_route::{Balancer, Feedback, RetryBudget, RouteRequest};
 use hyper::header::HeaderValue;
 use tokio::sync::Notify;
 
@@ -21,6 +21,7 @@ use crate::otlp::SpanSender;
 use crate::pool::LocalEndpoint;
 use crate::queue::WaitQueue;
 use crate::record::Record;
+use crate::router::Desk;
 use crate::shared::{Phase, Shared};
 use crate::watch::Watch;
 use crate::workload::Observer;
@@ -33,10 +34,11 @@ pub(crate) struct Worker {
     spans: Option<SpanSender>,
     rng: RefCell<SeededRng>,
     config: RefCell<Rc<ProxyConfig>>,
-    config_generation: Cell<u64>,
+    pub(crate) config_generation: Cell<u64>,
     fleet: RefCell<Rc<LocalFleet>>,
     pub(crate) balancer: RefCell<Box<dyn Balancer>>,
     pub(crate) budget: RefCell<RetryBudget>,
+    pub(crate) desk: Option<Desk>,
     pub(crate) sentry: Option<Sentry>,
     pub(crate) observer: Observer,
     pub(crate) queue: WaitQueue,
@@ -80,6 +82,7 @@ impl Worker {
             rng: RefCell::new(SeededRng::seed_from_u64(seed)),
             balancer: RefCell::new(config.balancer.supervised(index as u64)),
             budget: RefCell::new(RetryBudget::new(config.retry.budget, 0)),
+            desk: shared.router.as_ref().map(|router| Desk::new(index, Arc::clone(router))),
             sentry,
             observer: Observer::new(clock::now()),
             config_generation: Cell::new(shared.config_generation()),
@@ -242,10 +245,13 @@ impl Worker {
         self.connections.borrow().values().for_each(|watch| watch.kill());
     }
 
-    /// Closes upstream connections that have been idle too long or belong to nobody any more, and tells what the guard and
-    /// the observer have seen since they last said so.
+    /// Closes upstream connections that have been idle too long or belong to nobody any more, and tells what the guard, the
+    /// observer and the router's desk have seen since they last said so.
     pub(crate) fn sweep(&self, now: Instant) {
         self.observer.hand_over(now, &self.shared.workloads[self.index]);
+        if let Some(desk) = &self.desk {
+            desk.hand_over(now);
+        }
         if let Some(sentry) = &self.sentry {
             sentry.report(now);
         }
@@ -255,13 +261,17 @@ impl Worker {
         }
     }
 
+    /// What is to be known of this request when an endpoint is chosen for it.
+    pub(crate) fn wish(&self, config: &ProxyConfig, client: IpAddr, parts: &hyper::http::request::Parts) -> Wish {
+        let router = config.router.as_ref().filter(|_| self.desk.is_some());
+        Wish {
+            hash: self.hash(config, client, parts),
+            route: router.map(|settings| Box::new(Desk::request(settings, parts))),
+        }
+    }
+
     /// What ties this request to an endpoint, or is its context, if the balancer asks.
-    pub(crate) fn hash(
-        &self,
-        config: &ProxyConfig,
-        client: IpAddr,
-        parts: &hyper::http::request::Parts,
-    ) -> Option<u64> {
+    fn hash(&self, config: &ProxyConfig, client: IpAddr, parts: &hyper::http::request::Parts) -> Option<u64> {
         use foresail_route::HashKey;
         match config.balancer.hash_key()? {
             HashKey::ClientAddress => Some(crate::fleet::fnv1a(client.to_string().as_bytes())),
@@ -270,6 +280,15 @@ impl Worker {
             _ => None,
         }
     }
+}
+
+/// What of a request decides where it goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    /// For the balancer.
+    pub(crate) hash: Option<u64>,
+    /// For the router.
+    pub(crate) route: Option<Box<RouteRequest>>,
 }
 
 /// A connection for whose end a drain waits.

@@ -5,6 +5,9 @@
 //! endpoints that fail and lets them back; and [`RetryBudget`], which keeps retries from feeding an overload.
 //! Policies that learn by themselves are told of each answer by [`Balancer::observe`].
 //!
+//! Where endpoints are services that are good at different requests, a [`RouterModel`] names the service, by what a [`Router`]
+//! has learned that requests cost there.
+//!
 //! ```
 //! use foresail_route::{Balancer, BalancerKind, Pick, View};
 //!
@@ -23,6 +26,7 @@ mod estimate;
 mod outlier;
 mod pick_log;
 mod retry_budget;
+mod router;
 mod slow_start;
 mod view;
 
@@ -35,5 +39,9 @@ pub use estimate::{FailureRate, LatencyEwma};
 pub use outlier::{OutlierConfig, Outliers, Sample, Standing, is_panic};
 pub use pick_log::{LoggedPick, PickLog, shares_of_picks};
 pub use retry_budget::{RetryBudget, RetryBudgetConfig};
+pub use router::{
+    Choice, ClassKey, ClassReport, Expected, LoadReport, Phase, Reason, RouteOutcome, RouteRequest, Router,
+    RouterConfig, RouterModel, RouterReport, SavedRouter, Scratch, ServiceReport, ServiceView,
+};
 pub use slow_start::SlowStart;
 pub use view::{Endpoints, View};

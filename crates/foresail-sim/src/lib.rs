@@ -17,4 +17,5 @@ pub mod balance;
 pub mod event;
 pub mod generate;
 pub mod requests;
+pub mod routing;
 pub mod site;

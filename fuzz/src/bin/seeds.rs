@@ -55,6 +55,8 @@ const CLEARANCES: [&str; 2] = [
     "foresail_clearance=; foresail_clearance=x;foresail_clearance\nn=1&p=",
 ];
 
+const LOAD_REPORTS: [&str; 3] = ["12.5", "rif=3;lat=12.5;cpu=4.2", " cpu = 0 ; rif = 1000000000"];
+
 fn main() -> Result<()> {
     let folder = std::env::args().nth(1).unwrap_or_else(|| "corpus".to_owned());
     let save = |target: &str, name: &str, bytes: &[u8]| {
@@ -102,6 +104,9 @@ fn main() -> Result<()> {
     }
     for (i, text) in CLEARANCES.iter().enumerate() {
         save("clearance", &format!("cookie-{i}"), text.as_bytes())?;
+    }
+    for (i, text) in LOAD_REPORTS.iter().enumerate() {
+        save("load_report", &format!("load-{i}"), text.as_bytes())?;
     }
     // No source, a destination, then what follows the signature of a proxied connection over IPv4.
     let local =

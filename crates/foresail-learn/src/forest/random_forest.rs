@@ -35,7 +35,7 @@ impl Default for ForestParams {
 }
 
 impl ForestParams {
-    fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         let within = |parameter, value: usize, low: usize, high: usize, range| {
             if (low..=high).contains(&value) {
                 Ok(())
@@ -52,6 +52,18 @@ impl ForestParams {
             return Err(Error::BadParameter { parameter: "feature_share", value, range: "above 0, up to 1" });
         }
         Ok(())
+    }
+
+    /// The same for the grower, of rows of `width` features.
+    pub(super) fn limits(&self, width: usize) -> Limits {
+        Limits {
+            order: Order::DepthFirst,
+            max_depth: self.max_depth,
+            min_leaf: self.min_leaf as f64,
+            features_per_split: ((self.feature_share * width as f64).round() as usize).max(1),
+            l2: 0.0,
+            shared: false,
+        }
     }
 }
 
@@ -75,14 +87,7 @@ impl RandomForest {
         let scaling = Scaling::of(targets);
         let scaled: Vec<f64> = targets.iter().map(|t| scaling.to_unit(*t)).collect();
         let binned = Binned::new(rows, params.max_bins);
-        let limits = Limits {
-            order: Order::DepthFirst,
-            max_depth: params.max_depth,
-            min_leaf: params.min_leaf as f64,
-            features_per_split: ((params.feature_share * rows.width() as f64).round() as usize).max(1),
-            l2: 0.0,
-            shared: false,
-        };
+        let limits = params.limits(rows.width());
         let grown: Vec<(Tree, Vec<f64>)> = (0..params.n_trees as u64)
             .into_par_iter()
             .map_init(
@@ -169,7 +174,7 @@ fn grow(
 }
 
 /// How often each row was drawn.
-fn draw_weights(rows: usize, bootstrap: bool, rng: &mut SeededRng) -> Vec<u32> {
+pub(super) fn draw_weights(rows: usize, bootstrap: bool, rng: &mut SeededRng) -> Vec<u32> {
     if !bootstrap {
         return vec![1; rows];
     }

@@ -99,6 +99,12 @@ impl Tree {
         self.heads
     }
 
+    /// The nodes in order, as `(feature, threshold, next)`: a child comes after its parent, two of one parent side by side,
+    /// and a leaf has no feature. Where a missing value goes is left out.
+    pub(crate) fn questions(&self) -> impl Iterator<Item = (Option<u16>, f32, u32)> {
+        self.nodes.iter().map(|node| ((node.feature != LEAF).then_some(node.feature), node.threshold, node.next))
+    }
+
     /// Nodes, leaves included.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()

@@ -5,6 +5,7 @@ mod health;
 mod limits;
 mod listen;
 mod otlp;
+mod router;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub use health::{ActiveCheck, HealthConfig};
 pub use limits::{Admission, Limits};
 pub use listen::{CertificatePair, Endpoint, ListenConfig, TlsConfig, UpstreamTls};
 pub use otlp::{HeaderText, OtlpConfig};
+pub use router::RouterSettings;
 
 use crate::Error;
 use crate::error::check;
@@ -35,6 +37,8 @@ pub struct ProxyConfig {
     pub workers: usize,
     /// How endpoints are chosen.
     pub balancer: BalancerKind,
+    /// Which of several services answers a request, if there are several.
+    pub router: Option<RouterSettings>,
     /// Sizes that are refused beyond.
     pub limits: Limits,
     /// Times that are cut off beyond.
@@ -69,6 +73,7 @@ impl Default for ProxyConfig {
             listen: vec![ListenConfig::default()],
             workers: 0,
             balancer: BalancerKind::default(),
+            router: None,
             limits: Limits::default(),
             deadlines: Deadlines::default(),
             retry: RetryConfig::default(),
@@ -112,6 +117,7 @@ impl ProxyConfig {
             "1ms to 1h",
         )?;
         self.balancer.check()?;
+        self.router.as_ref().map_or(Ok(()), RouterSettings::check)?;
         self.limits.check()?;
         self.deadlines.check()?;
         self.retry.check()?;
@@ -226,6 +232,14 @@ mod tests {
         check(
             r#"{"otlp":{"endpoint":"http://a","headers":{"content-type":"x"}}}"#,
             "otlp.headers is content-type, accepted is names of headers that the exporter does not set itself",
+        );
+        check(
+            r#"{"router":{"services":{"a":["x"],"b":["y","x"]}}}"#,
+            "router.services is x, accepted is each endpoint once",
+        );
+        check(
+            r#"{"router":{"services":{"a":["x"]},"learn":{"hold_out":0.9}}}"#,
+            "router.learn.hold_out is 0.9, accepted is 0.001 to 0.5",
         );
         assert!(serde_json::from_str::<ProxyConfig>(r#"{"colour":1}"#).is_err());
     }

@@ -17,6 +17,8 @@ mod limits;
 #[cfg(test)]
 mod restarts;
 #[cfg(test)]
+mod routing;
+#[cfg(test)]
 mod smuggling;
 #[cfg(test)]
 mod support;

@@ -15,7 +15,7 @@ pub(super) fn next(state: &mut u64) -> u64 {
 }
 
 /// Uniform on 0..`bound`, which is above 0.
-pub(super) fn below(state: &mut u64, bound: usize) -> usize {
+pub(crate) fn below(state: &mut u64, bound: usize) -> usize {
     ((u128::from(next(state)) * bound as u128) >> 64) as usize
 }
 
@@ -76,7 +76,7 @@ pub(super) fn available(endpoints: &dyn Endpoints) -> Vec<usize> {
 }
 
 /// Uniform on [0, 1).
-pub(super) fn uniform(state: &mut u64) -> f64 {
+pub(crate) fn uniform(state: &mut u64) -> f64 {
     (next(state) >> 11) as f64 / (1_u64 << 53) as f64
 }
 

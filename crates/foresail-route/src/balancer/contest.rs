@@ -31,7 +31,7 @@ const SLOW_MS: f64 = 120_000.0;
 /// Who chooses endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Side {
+pub(crate) enum Side {
     Learner,
     Baseline,
 }
@@ -48,10 +48,47 @@ pub enum Acting {
     Baseline,
 }
 
+/// Logarithms of ratios of costs, learner over baseline, as one sample: how many, their sum and that of their squares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ratios(u32, f64, f64);
+
+impl Ratios {
+    /// Takes in mean costs as sums and counts, if both are of enough answers to say something.
+    pub(crate) fn push(&mut self, (learner, n): (f64, u32), (baseline, m): (f64, u32), least: u32) {
+        if n.min(m) >= least && learner > 0.0 && baseline > 0.0 {
+            let ratio = (learner / f64::from(n) * f64::from(m) / baseline).ln();
+            *self = Self(self.0 + 1, self.1 + ratio, self.2 + ratio * ratio);
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u32 {
+        self.0
+    }
+
+    /// Their mean and its standard error.
+    pub(crate) fn evidence(&self) -> Option<(f64, f64)> {
+        let Self(count, sum, squares) = *self;
+        if count < 2 {
+            return None;
+        }
+        let n = f64::from(count);
+        let mean = sum / n;
+        let variance = ((squares - n * mean * mean) / (n - 1.0)).max(0.0);
+        Some((mean, (variance / n).sqrt()))
+    }
+
+    /// Whether the learner is proved to be dearer.
+    pub(crate) fn is_lost(&self) -> bool {
+        let proved = |(mean, error): (f64, f64)| mean > TIE && mean > PROOF * error;
+        self.0 >= LEAST_ROUNDS && self.evidence().is_some_and(proved)
+    }
+}
+
 /// The state of a contest that never ends. Times are those of the answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Contest {
+pub(crate) struct Contest {
     acting: Acting,
     /// When the acting began.
     since_ms: Option<u64>,
@@ -61,7 +98,7 @@ pub(super) struct Contest {
     slice: u32,
     /// Rounds begun; those that count, the sum of their log ratios (learner over baseline) and of the squares.
     rounds: u32,
-    sample: (u32, f64, f64),
+    sample: Ratios,
     /// Mean cost over seconds and minutes while the learner acts, and when it was last told.
     running: Option<(f64, f64)>,
     told_ms: u64,
@@ -76,7 +113,7 @@ impl Default for Contest {
             round: [(0.0, 0); 2],
             slice: 0,
             rounds: 0,
-            sample: (0, 0.0, 0.0),
+            sample: Ratios::default(),
             running: None,
             told_ms: 0,
         }
@@ -84,12 +121,22 @@ impl Default for Contest {
 }
 
 impl Contest {
-    pub(super) fn acting(&self) -> Acting {
+    /// A contest in which the learner acts until it is called to prove itself.
+    pub(crate) fn reigning() -> Self {
+        Self { acting: Acting::Learner, ..Self::default() }
+    }
+
+    /// Calls the learner to prove itself from now on.
+    pub(crate) fn call(&mut self, at_ms: u64) {
+        self.enter(Acting::Contest, at_ms);
+    }
+
+    pub(crate) fn acting(&self) -> Acting {
         self.acting
     }
 
     /// Who chooses now.
-    pub(super) fn side(&self) -> Side {
+    pub(crate) fn side(&self) -> Side {
         match self.acting {
             Acting::Learner => Side::Learner,
             Acting::Baseline => Side::Baseline,
@@ -99,19 +146,12 @@ impl Contest {
     }
 
     /// Mean of the log ratio of the costs, learner over baseline, and its standard error, over the rounds so far.
-    pub(super) fn evidence(&self) -> Option<(f64, f64)> {
-        let (count, sum, squares) = self.sample;
-        if count < 2 {
-            return None;
-        }
-        let n = f64::from(count);
-        let mean = sum / n;
-        let variance = ((squares - n * mean * mean) / (n - 1.0)).max(0.0);
-        Some((mean, (variance / n).sqrt()))
+    pub(crate) fn evidence(&self) -> Option<(f64, f64)> {
+        self.sample.evidence()
     }
 
     /// Takes in what an answer cost.
-    pub(super) fn observe(&mut self, at_ms: u64, cost_ms: f64) {
+    pub(crate) fn observe(&mut self, at_ms: u64, cost_ms: f64) {
         let since = *self.since_ms.get_or_insert(at_ms);
         let passed = at_ms.saturating_sub(since);
         match self.acting {
@@ -145,18 +185,15 @@ impl Contest {
     }
 
     fn end_round(&mut self) {
-        let [(learner, n), (baseline, m)] = std::mem::take(&mut self.round);
+        let [learner, baseline] = std::mem::take(&mut self.round);
         self.rounds += 1;
-        if n.min(m) >= 2 * LEAST_ANSWERS && learner > 0.0 && baseline > 0.0 {
-            let ratio = (learner / f64::from(n) * f64::from(m) / baseline).ln();
-            self.sample = (self.sample.0 + 1, self.sample.1 + ratio, self.sample.2 + ratio * ratio);
-        }
+        self.sample.push(learner, baseline, 2 * LEAST_ANSWERS);
     }
 
     fn verdict(&self) -> Option<Acting> {
-        let evidence = self.evidence().filter(|_| self.sample.0 >= LEAST_ROUNDS);
+        let evidence = self.evidence().filter(|_| self.sample.count() >= LEAST_ROUNDS);
         match evidence {
-            Some((mean, error)) if mean > TIE && mean > PROOF * error => Some(Acting::Baseline),
+            Some(_) if self.sample.is_lost() => Some(Acting::Baseline),
             Some((mean, error)) if mean < -PROOF * error => Some(Acting::Learner),
             _ if self.rounds < MOST_ROUNDS => None,
             Some((mean, _)) if mean < TIE => Some(Acting::Learner),
@@ -171,7 +208,7 @@ impl Contest {
             Acting::Baseline => (self.ban_ms * 2).min(MOST_BAN_MS),
             Acting::Contest => self.ban_ms,
         };
-        let sample = if acting == Acting::Contest { (0, 0.0, 0.0) } else { self.sample };
+        let sample = if acting == Acting::Contest { Ratios::default() } else { self.sample };
         *self = Self { acting, since_ms: Some(at_ms), ban_ms, sample, ..Self::default() };
     }
 

@@ -26,7 +26,9 @@ use std::time::Duration;
 
 use crate::{Endpoints, Error};
 
+pub(crate) use candidates::{below, uniform};
 pub use contest::Acting;
+pub(crate) use contest::{Contest, Ratios, Side};
 pub use exchange::{SharedStatistics, Sight};
 pub use feedback::{ArmStats, BalancerReport, Feedback, LatencyPrediction};
 pub use kind::{BalancerKind, HashKey, LearnMode};

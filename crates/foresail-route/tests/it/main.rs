@@ -5,6 +5,7 @@
 mod exchange;
 mod learning;
 mod properties;
+mod router;
 mod scenarios;
 mod virtual_fleet;
 

@@ -3,3 +3,4 @@
 mod balance;
 mod event_plant;
 mod plant_agreement;
+mod routing;
