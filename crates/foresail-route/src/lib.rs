@@ -24,6 +24,8 @@ mod outlier;
 mod pick_log;
 mod retry_budget;
 mod slow_start;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod view;
 
 pub use balancer::{

@@ -26,6 +26,8 @@ use std::time::Duration;
 
 use crate::{Endpoints, Error};
 
+#[cfg(feature = "tower")]
+pub(crate) use candidates::next as next_random;
 pub use contest::Acting;
 pub use exchange::{SharedStatistics, Sight};
 pub use feedback::{ArmStats, BalancerReport, Feedback, LatencyPrediction};

@@ -6,6 +6,8 @@ mod exchange;
 mod learning;
 mod properties;
 mod scenarios;
+#[cfg(feature = "tower")]
+mod tower;
 mod virtual_fleet;
 
 use foresail_route::BalancerKind;
