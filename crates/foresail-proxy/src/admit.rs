@@ -42,7 +42,7 @@ impl Endpoints for Candidates<'_> {
     fn view(&self, index: usize) -> View {
         let slot = &self.fleet.endpoints[index].slot;
         View {
-            in_flight: slot.in_flight.load(Ordering::Relaxed),
+            in_flight: slot.in_flight.taken(),
             latency_ms: slot.latency_ms(self.now_ms, self.decay),
             failure_rate: slot.failure_rate(),
             weight: slot.weight(),
@@ -52,8 +52,7 @@ impl Endpoints for Candidates<'_> {
 
     fn is_available(&self, index: usize) -> bool {
         let endpoint = &self.fleet.endpoints[index];
-        // Ordered against the registration of those who wait.
-        endpoint.slot.in_flight.load(Ordering::SeqCst) < self.most_in_flight
+        endpoint.slot.in_flight.is_free(self.most_in_flight)
             && endpoint.slot.health.is_usable(self.panic)
             && !self.tried.iter().any(|tried| Rc::ptr_eq(tried, endpoint))
     }
@@ -92,8 +91,7 @@ impl Worker {
         for _ in 0..=fleet.endpoints.len() {
             let index = balancer.pick(&candidates, Pick { random: self.random(), hash })?;
             let endpoint = &fleet.endpoints[index];
-            let others = endpoint.slot.in_flight.fetch_add(1, Ordering::SeqCst);
-            if others < most_in_flight {
+            if let Some(others) = endpoint.slot.in_flight.take(most_in_flight) {
                 endpoint.slot.shard(self.index).picks.increment();
                 return Some(Lease {
                     endpoint: Rc::clone(endpoint),
@@ -105,7 +103,6 @@ impl Worker {
                     is_settled: false,
                 });
             }
-            endpoint.slot.in_flight.fetch_sub(1, Ordering::SeqCst);
         }
         None
     }
@@ -186,7 +183,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.endpoint.slot.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.endpoint.slot.in_flight.give_back();
         self.worker.release();
     }
 }

@@ -163,7 +163,7 @@ impl Proxy {
         stats.queued = self.shared.queued.load(Ordering::Relaxed) as u64;
         let now_ms = self.shared.ms_at(clock::now());
         let fleet = self.shared.fleets.load();
-        let draining = fleet.draining.iter().filter(|slot| slot.in_flight.load(Ordering::Relaxed) > 0);
+        let draining = fleet.draining.iter().filter(|slot| slot.in_flight.taken() > 0);
         stats.balancers = self.shared.balancers.iter().filter_map(|report| report.load().as_deref().cloned()).collect();
         stats.guard = self.shared.guard.as_ref().and_then(|guard| guard.summary.load().as_deref().copied());
         let learned = |key| {
@@ -192,7 +192,7 @@ impl Proxy {
     pub fn in_flight(&self, id: &str) -> usize {
         let fleet = self.shared.fleets.load();
         let named = fleet.slots.iter().chain(&fleet.draining).filter(|slot| slot.id == id);
-        named.map(|slot| slot.in_flight.load(Ordering::Acquire) as usize).sum()
+        named.map(|slot| slot.in_flight.taken() as usize).sum()
     }
 
     /// Takes over new settings: balancer, limits, deadlines, retries, health, trusted proxies, admission and the ratio of
