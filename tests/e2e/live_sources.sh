@@ -56,6 +56,11 @@ mode = "observe"
 tick = "1s"
 capacity_rps = 100.0
 max = 4
+[service.shop.fingerprint]
+interval = "10s"
+[service.shop.fingerprint.metrics]
+url = "http://$metrics"
+queries = { asked = "foresail_load_rps{service=\"shop\"}", absent = "no_such_metric" }
 [service.shop.proxy]
 listen = [{ address = "127.0.0.1:0" }]
 workers = 1
@@ -91,6 +96,12 @@ prometheus-alertmanager --config.file="$WORK/alertmanager.yml" --storage.path="$
     --cluster.listen-address= 2>"$WORK/alertmanager.log" &
 has_load() { ask "$metrics" GET "/api/v1/query?query=foresail_load_rps" | grep -q '"value":\[[^]]*"[1-9]'; }
 await 30 "Prometheus has the load" has_load
+
+# What the application tells of itself belongs to the fingerprint; what does not answer is a gap in it.
+tells_of_itself() {
+    ask "$shop" GET /api/v1/services/shop/fingerprint | grep -q '"own":\[{"name":"asked",[^]}]*"value":[1-9][^]}]*}\]'
+}
+await 60 "the fingerprint holds the application's own figures" tells_of_itself
 
 # Who watches it from outside.
 configure() { # MAX

@@ -102,6 +102,18 @@ pub fn page(puzzle: &str, challenge: Challenge) -> String {
     PAGE.replace("@PUZZLE@", puzzle).replace("@BITS@", &bits_of(challenge).to_string()).replace("@ANSWER@", ANSWER_PATH)
 }
 
+/// The puzzle of a [`page`] and the zero bits that it asks for, for clients that are programs; none if it is another page.
+pub fn read_page(page: &str) -> Option<(&str, u8)> {
+    let (puzzle, rest) = page.split_once("\"puzzle\":\"")?.1.split_once("\",\"bits\":")?;
+    Some((puzzle, rest.split_once(',')?.0.parse().ok()?))
+}
+
+/// The least number that solves a puzzle, found in 2^`bits` hashes on the mean; of more than 30 bits 30 count.
+pub fn solve(puzzle: &str, bits: u8) -> u64 {
+    let is_right = |n: &u64| is_solved(puzzle, &n.to_string(), bits);
+    (0..=u64::MAX).find(is_right).expect("some number of eleven digits has a hash that begins with 30 zeros")
+}
+
 /// The `Content-Security-Policy` of the page: its own script, its own style, answers to its own site, nothing else.
 pub fn page_policy() -> String {
     let script = PAGE.split_once("<script>\n").and_then(|(_, rest)| rest.split_once("</script>")).map_or("", |s| s.0);
@@ -255,10 +267,6 @@ mod tests {
         ClientId::of(text.parse().unwrap())
     }
 
-    fn solve(puzzle: &str, bits: u8) -> u64 {
-        (0..).find(|n| is_solved(puzzle, &format!("{n}"), bits)).unwrap()
-    }
-
     fn spent() -> Arc<Spent> {
         Spent::new(HashKey::new([1, 2]))
     }
@@ -329,6 +337,7 @@ mod tests {
     fn the_page_is_whole_in_itself() {
         let puzzle = pose(&Keys::new(&[7; 32]), Challenge::Script, client("::1"), PRINT, NOW, 5);
         let page = page(&puzzle, Challenge::Script);
+        assert_eq!((read_page(&page), read_page("<p>Not found")), (Some((&*puzzle, 8)), None));
         assert!(page.contains(&format!("\"puzzle\":\"{puzzle}\",\"bits\":8,\"answer\":\"{ANSWER_PATH}\"")));
         assert!(!page.contains('@') && !page.contains("src=") && !page.contains("http"));
         assert!(page.contains("lang=\"en\"") && page.contains("<noscript>") && page.contains("role=\"status\""));

@@ -1,5 +1,7 @@
 //! The settings of a guard: safe defaults, ranges in every field's documentation.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -21,6 +23,27 @@ pub enum Mode {
     /// As the exercise has it: absolute thresholds on a profile of each address, challenge from 0.5, block for an hour from 0.8.
     /// Acts.
     Seed,
+}
+
+impl Mode {
+    /// What it does about an attack, as a verb of which the guard is the subject.
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Observe => "would act",
+            Self::Enforce | Self::Seed => "acts",
+        }
+    }
+}
+
+/// As in the configuration.
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
+            Self::Seed => "seed",
+        })
+    }
 }
 
 /// Everything a guard needs to know.
@@ -61,6 +84,9 @@ pub struct GuardConfig {
     /// The longest block, `first_block` to `24h`. Default `1h`.
     #[serde(with = "foresail_core::humane::Text")]
     pub longest_block: Duration,
+    /// File in which what was learned and the secrets are kept over restarts, readable by its owner alone; none (the
+    /// default) begins anew each time. Written by whoever runs the guard, every ten minutes and at the end.
+    pub state: Option<PathBuf>,
 }
 
 /// A bot and the domains its addresses resolve to and from.
@@ -108,6 +134,7 @@ impl Default for GuardConfig {
             captcha: None,
             first_block: Duration::from_secs(60),
             longest_block: Duration::from_secs(3600),
+            state: None,
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use foresail_core::{SeededRng, Timestamp};
+use serde::{Deserialize, Serialize};
 
+use crate::account::Standing;
 use crate::challenge::{self, Checker, Refused, Spent};
 use crate::clearance::{self, Keys};
 use crate::client::ClientId;
@@ -35,7 +37,7 @@ const COUNTED: f32 = 20.0;
 const SEASONED_S: f32 = 600.0;
 
 /// What nobody outside may know. All guards of a service share it.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Secrets {
     /// Of the sketches and hashes.
     pub hash: [u64; 2],
@@ -139,10 +141,14 @@ impl Guard {
             self.judge(arrival)
         };
         let report = &mut self.report;
+        report.sights.note(arrival, &verdict);
         report.arrivals += 1;
         report.attack += u64::from(verdict.label == Label::Attack);
         match verdict.action {
-            Action::Allow => report.passed += 1,
+            Action::Allow => {
+                report.passed += 1;
+                report.doubtful += u64::from(verdict.label != Label::Benign);
+            }
             Action::Challenge(_) => report.challenged += 1,
             Action::Throttle { .. } => report.throttled += 1,
             Action::Block { .. } => report.blocked += 1,
@@ -162,7 +168,21 @@ impl Guard {
         let places = traits.places();
         let model = Arc::clone(&self.model);
         let case = self.case(&model, client, slot, &places, now);
-        let verdict = self.rule(&model, &case, arrival, client, slot, now, since, &places);
+        let is_pardoned = model.is_pardoned(client);
+        if let Some(slot) = slot {
+            let Case { rps, limit_rps, cost: ms_per_s, strikes, blocked_s, .. } = case;
+            let at = arrival.at;
+            self.report.sights.see(&Standing { at, client, rps, limit_rps, ms_per_s, strikes, blocked_s });
+            if is_pardoned {
+                self.table.at(slot).pardon(now);
+            }
+        }
+        let mut verdict = self.rule(&model, &case, arrival, client, slot, now, since, &places);
+        if is_pardoned && verdict.would != Action::Allow {
+            // It goes through; what is usual is not learned from it.
+            let label = Label::Suspect;
+            verdict = Verdict { action: Action::Allow, would: Action::Allow, label, reason: Reason::Pardoned };
+        }
         let weight = (COUNTED / traits.conduct.recent.max(COUNTED)).min(1.0);
         self.report.count(&places, weight, verdict.label == Label::Benign);
         if verdict.label == Label::Benign
@@ -386,7 +406,8 @@ impl Guard {
     }
 
     fn acted(&self, would: Action, label: Label, reason: Reason) -> Verdict {
-        let action = if self.config.mode == Mode::Observe { Action::Allow } else { would };
+        let stays_its_hand = self.config.mode == Mode::Observe || self.model.stands_down;
+        let action = if stays_its_hand { Action::Allow } else { would };
         Verdict { action, would, label, reason }
     }
 

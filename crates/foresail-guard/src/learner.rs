@@ -7,9 +7,12 @@ use foresail_core::{SeededRng, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::account::{self, Account, Ledger};
 use crate::baseline::Baseline;
+use crate::client::ClientId;
 use crate::config::GuardConfig;
 use crate::excess;
+use crate::guard::Secrets;
 use crate::isolation_forest::{Form, IsolationForest};
 use crate::mix::GROUPS;
 use crate::model::{Judge, Model};
@@ -24,6 +27,8 @@ const CALM: Duration = Duration::from_secs(60);
 /// Rows that the forest is grown on, at least and at most.
 const LEAST_ROWS: usize = 256;
 const MOST_ROWS: usize = 4096;
+/// Clients that may be pardoned at a time; a further one takes the place of the pardon that ends first.
+const MOST_PARDONS: usize = 1024;
 /// Of those, the most that may be from one part of the Internet.
 const MOST_ROWS_OF_ONE: usize = MOST_ROWS / 20;
 
@@ -46,6 +51,11 @@ pub struct Learner {
     calm_from: Option<Timestamp>,
     last: Option<Timestamp>,
     totals: Totals,
+    ledger: Ledger,
+    pardons: Vec<(ClientId, Timestamp)>,
+    stands_down_until: Option<Timestamp>,
+    /// What was published last.
+    model: Option<Arc<Model>>,
     rng: SeededRng,
 }
 
@@ -58,6 +68,9 @@ pub struct Totals {
     pub attack: u64,
     /// Let through.
     pub passed: u64,
+    /// Of those, such as something was held against: no part of what is learned from.
+    #[serde(default)]
+    pub doubtful: u64,
     /// Answered with a challenge.
     pub challenged: u64,
     /// Answered 429.
@@ -87,9 +100,22 @@ pub struct Summary {
     pub totals: Totals,
 }
 
-/// What was learned, to go on with after a restart. The forest grows again from new rows.
+/// What a service's guards go on with after a restart: what was learned, and the secrets. Groups are hashes under them, so the
+/// one is worth nothing without the other; and who holds clearance keeps it. Who can read it can make clearances.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct LearnerState(Baseline);
+pub struct Saved {
+    /// What nobody outside may know.
+    pub secrets: Secrets,
+    /// What is usual.
+    pub learned: LearnerState,
+}
+
+/// What was learned, to go on with after a restart. The forest grows again from its rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LearnerState {
+    baseline: Baseline,
+    rows: Vec<([f32; FEATURES], u16)>,
+}
 
 impl Learner {
     /// One that knows nothing yet.
@@ -109,6 +135,10 @@ impl Learner {
             calm_from: None,
             last: None,
             totals: Totals::default(),
+            ledger: Ledger::default(),
+            pardons: Vec::new(),
+            stands_down_until: None,
+            model: None,
             rng,
         }
     }
@@ -118,18 +148,40 @@ impl Learner {
     /// # Errors
     /// [`Error::BadState`] if that is of another version or damaged.
     pub fn restore(config: &GuardConfig, state: LearnerState, rng: SeededRng) -> Result<Self, Error> {
-        let baseline = state.0.check()?;
-        Ok(Self { baseline, ..Self::new(config, rng) })
+        let LearnerState { baseline, mut rows } = state;
+        rows.truncate(MOST_ROWS);
+        if rows.iter().flat_map(|(row, _)| row).any(|x| !x.is_finite()) {
+            return Err(Error::BadState("a row is not finite".to_owned()));
+        }
+        let mut learner = Self { baseline: baseline.check()?, rows, ..Self::new(config, rng) };
+        learner.grow();
+        Ok(learner)
     }
 
     /// What it has learned.
     pub fn state(&self) -> LearnerState {
-        LearnerState(self.baseline.clone())
+        LearnerState { baseline: self.baseline.clone(), rows: self.rows.clone() }
     }
 
     /// Goes by other settings from now on.
     pub fn set_config(&mut self, config: &GuardConfig) {
         self.config = config.clone();
+    }
+
+    /// Lets a client in until then, whatever it does, and forgives what it did.
+    pub fn pardon(&mut self, client: ClientId, until: Timestamp) {
+        self.pardons.retain(|(known, _)| *known != client);
+        if self.pardons.len() >= MOST_PARDONS
+            && let Some(first) = (0..self.pardons.len()).min_by_key(|i| self.pardons[*i].1)
+        {
+            self.pardons.swap_remove(first);
+        }
+        self.pardons.push((client, until));
+    }
+
+    /// Judges and tells, and lets everything through until then; with none, acts again as configured.
+    pub fn stand_down(&mut self, until: Option<Timestamp>) {
+        self.stands_down_until = until;
     }
 
     /// Takes in what came since the last tick and how the origin bears it; what workers are to judge by until the next. To be
@@ -141,7 +193,12 @@ impl Learner {
         self.pressure.update(load, self.refused, seconds);
         let now_s = at.as_micros().div_euclid(1_000_000);
         self.learn(at, now_s, report);
-        self.publish(now_s)
+        self.ledger.take_in(&report.sights, at);
+        self.pardons.retain(|(_, until)| at < *until);
+        self.stands_down_until = self.stands_down_until.filter(|until| at < *until);
+        let model = self.publish(now_s);
+        self.model = Some(Arc::clone(&model));
+        model
     }
 
     fn take_in(&mut self, report: &Report, seconds: f64) {
@@ -161,6 +218,7 @@ impl Learner {
         totals.arrivals += report.arrivals;
         totals.attack += report.attack;
         totals.passed += report.passed;
+        totals.doubtful += report.doubtful;
         totals.challenged += report.challenged;
         totals.throttled += report.throttled;
         totals.blocked += report.blocked;
@@ -183,11 +241,19 @@ impl Learner {
         let hour = now_s.div_euclid(3600);
         if hour != self.grown_hour && self.rows.len() >= LEAST_ROWS {
             self.grown_hour = hour;
-            let rows: Vec<&[f32]> = self.rows.iter().map(|(row, _)| &row[..]).collect();
-            // Rows are finite and alike, so it can only fail for want of them, and then the last forest stays.
-            if let Ok(forest) = IsolationForest::fit(&rows, Form::Paper, &mut self.rng) {
-                self.judge = Some(Arc::new(Judge::new(forest, &self.rows)));
-            }
+            self.grow();
+        }
+    }
+
+    /// Grows the forest on the rows there are, if they are enough.
+    fn grow(&mut self) {
+        if self.rows.len() < LEAST_ROWS {
+            return;
+        }
+        let rows: Vec<&[f32]> = self.rows.iter().map(|(row, _)| &row[..]).collect();
+        // Rows are finite and alike, so it can only fail for want of them, and then the last forest stays.
+        if let Ok(forest) = IsolationForest::fit(&rows, Form::Paper, &mut self.rng) {
+            self.judge = Some(Arc::new(Judge::new(forest, &self.rows)));
         }
     }
 
@@ -213,7 +279,11 @@ impl Learner {
     fn publish(&self, now_s: i64) -> Arc<Model> {
         let (rate, cost) = self.baseline.client_rates();
         let limit_cost = if cost > 0.0 { (cost * self.config.margin).max(LEAST_COST) } else { f32::INFINITY };
+        let mut pardoned: Vec<ClientId> = self.pardons.iter().map(|(client, _)| *client).collect();
+        pardoned.sort_unstable();
         let mut model = Model {
+            pardoned: Arc::new(pardoned),
+            stands_down: self.stands_down_until.is_some(),
             pressure: self.pressure.value() as f32,
             is_engaged: self.pressure.is_engaged(),
             busy: Arc::clone(self.baseline.busy()),
@@ -241,6 +311,20 @@ impl Learner {
             limit_cost: if cost > 0.0 { (cost * self.config.margin).max(LEAST_COST) } else { f32::INFINITY },
             forest_p99: self.judge.as_ref().map(|judge| judge.p99()),
             totals: self.totals,
+        }
+    }
+
+    /// All that there is to see.
+    pub fn account(&self) -> Account {
+        Account {
+            at: self.last.unwrap_or(Timestamp::from_secs(0)),
+            mode: self.config.mode,
+            summary: self.summary(),
+            clients: self.ledger.clients(),
+            groups: self.model.as_deref().map(account::groups).unwrap_or_default(),
+            notes: self.ledger.notes(),
+            pardons: self.pardons.clone(),
+            stands_down_until: self.stands_down_until,
         }
     }
 

@@ -26,6 +26,7 @@
 //! assert_eq!(learner.summary().totals.passed, 1);
 //! ```
 
+mod account;
 mod baseline;
 pub mod bots;
 pub mod challenge;
@@ -52,12 +53,13 @@ mod sketch;
 mod verdict;
 mod week;
 
+pub use account::{Account, GroupShare, Note, Standing};
 pub use client::ClientId;
 pub use config::{BotRule, Captcha, GuardConfig, Mode};
 pub use error::Error;
 pub use guard::{Common, Guard, Secrets};
 pub use hash::HashKey;
-pub use learner::{Learner, LearnerState, Summary, Totals};
+pub use learner::{Learner, LearnerState, Saved, Summary, Totals};
 pub use mix::Dimension;
 pub use model::Model;
 pub use pressure::Load;

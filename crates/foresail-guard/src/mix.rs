@@ -29,6 +29,18 @@ impl Dimension {
     pub const ALL: [Self; 6] =
         [Self::Fingerprint, Self::Place, Self::Network, Self::Path, Self::Conduct, Self::Oddness];
 
+    /// As in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fingerprint => "fingerprint",
+            Self::Place => "place",
+            Self::Network => "network",
+            Self::Path => "path",
+            Self::Conduct => "conduct",
+            Self::Oddness => "oddness",
+        }
+    }
+
     pub(crate) const fn size(self) -> usize {
         match self {
             Self::Fingerprint | Self::Place => 1024,

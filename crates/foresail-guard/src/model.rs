@@ -31,6 +31,10 @@ pub struct Model {
     /// Clients that were faster than others on days before, in order.
     pub(crate) busy: Arc<Vec<(ClientId, f32)>>,
     pub(crate) judge: Option<Arc<Judge>>,
+    /// Whom an operator has let in, in order.
+    pub(crate) pardoned: Arc<Vec<ClientId>>,
+    /// Whether an operator wants nothing done.
+    pub(crate) stands_down: bool,
     /// The hour, so that each client lends itself to training once in it.
     pub(crate) hour: u8,
 }
@@ -50,6 +54,8 @@ impl Model {
             limit_cost: f32::INFINITY,
             busy: Arc::default(),
             judge: None,
+            pardoned: Arc::default(),
+            stands_down: false,
             hour: 0,
         }
     }
@@ -78,6 +84,12 @@ impl Model {
         let (dimension, place) = most.unwrap_or((Dimension::Path, 0));
         let of = |values: &[f32]| values.get(usize::from(place)).copied().unwrap_or(0.0);
         (dimension, of(&self.now) / self.rate.max(f32::MIN_POSITIVE), of(&self.usual))
+    }
+
+    /// Whether an operator has let it in.
+    #[inline]
+    pub(crate) fn is_pardoned(&self, client: ClientId) -> bool {
+        !self.pardoned.is_empty() && self.pardoned.binary_search(&client).is_ok()
     }
 
     /// How many requests a second a client may make.

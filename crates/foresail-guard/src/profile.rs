@@ -197,6 +197,11 @@ impl Profile {
         self.strikes /= 2;
     }
 
+    /// Forgives everything at once.
+    pub(crate) fn pardon(&mut self, now: u32) {
+        (self.until, self.strikes, self.blocks) = (now, 0, 0);
+    }
+
     /// Seconds that its block still lasts.
     #[inline]
     pub(crate) fn blocked_s(&self, now: u32) -> f32 {

@@ -1,5 +1,6 @@
 //! What a worker has seen since it last said so.
 
+use crate::account::Sights;
 use crate::client::ClientId;
 use crate::mix::{GROUPS, Places};
 use crate::profile::FEATURES;
@@ -22,6 +23,7 @@ pub struct Report {
     pub(crate) arrivals: u64,
     pub(crate) attack: u64,
     pub(crate) passed: u64,
+    pub(crate) doubtful: u64,
     pub(crate) challenged: u64,
     pub(crate) throttled: u64,
     pub(crate) blocked: u64,
@@ -32,6 +34,8 @@ pub struct Report {
     pub(crate) busy: Vec<(ClientId, f32)>,
     /// What clients without fault look like, with the group of their fingerprint.
     pub(crate) rows: Vec<([f32; FEATURES], u16)>,
+    /// What people are told.
+    pub(crate) sights: Sights,
 }
 
 impl Default for Report {
@@ -44,6 +48,7 @@ impl Default for Report {
             arrivals: 0,
             attack: 0,
             passed: 0,
+            doubtful: 0,
             challenged: 0,
             throttled: 0,
             blocked: 0,
@@ -51,6 +56,7 @@ impl Default for Report {
             costs: LogHistogram::default(),
             busy: Vec::new(),
             rows: Vec::new(),
+            sights: Sights::default(),
         }
     }
 }
@@ -98,6 +104,7 @@ impl Report {
         self.arrivals += other.arrivals;
         self.attack += other.attack;
         self.passed += other.passed;
+        self.doubtful += other.doubtful;
         self.challenged += other.challenged;
         self.throttled += other.throttled;
         self.blocked += other.blocked;
@@ -109,6 +116,7 @@ impl Report {
             self.name_busy(*client, sum);
         }
         self.rows.extend_from_slice(&other.rows);
+        self.sights.merge(&other.sights);
     }
 }
 

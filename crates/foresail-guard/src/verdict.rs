@@ -125,6 +125,8 @@ pub enum Reason {
         /// How many.
         strikes: u8,
     },
+    /// An operator has let the client in.
+    Pardoned,
     /// The exercise's threat score.
     Seed {
         /// 0 to 1.
@@ -161,6 +163,7 @@ impl fmt::Display for Reason {
             Self::Blocked { blocks: 1 } => f.write_str("the client is blocked for the first time"),
             Self::Blocked { blocks } => write!(f, "the client is blocked for the {blocks}th time"),
             Self::Heedless { strikes } => write!(f, "{strikes} challenges or refusals were not heeded"),
+            Self::Pardoned => f.write_str("an operator has let it in"),
             Self::Seed { threat } => write!(f, "threat score {threat:.1}"),
         }
     }
@@ -213,6 +216,7 @@ mod tests {
             Reason::Blocked { blocks: 1 },
             Reason::Blocked { blocks: 4 },
             Reason::Heedless { strikes: 9 },
+            Reason::Pardoned,
             Reason::Seed { threat: 0.9 },
         ];
         for reason in reasons {

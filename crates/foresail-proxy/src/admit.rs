@@ -140,6 +140,11 @@ impl Worker {
 }
 
 impl Lease {
+    /// Since when the place is held: what was waited for it is over then.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     /// The head of an answer that is no failure has come.
     pub(crate) fn answered(&self, now: Instant) {
         let first_byte_ms = now.saturating_duration_since(self.started).as_secs_f64() * 1000.0;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
-use foresail_core::SeededRng;
+use foresail_core::{SeededRng, Timestamp};
 use foresail_guard::challenge::{self, ANSWER_PATH};
 use foresail_guard::{
-    Action, Arrival, Challenge, Common, Fingerprint, Guard, GuardConfig, Kind, Label, Learner, Load, Model, Outcome,
-    Report, Secrets, Summary,
+    Account, Action, Arrival, Challenge, ClientId, Common, Fingerprint, Guard, GuardConfig, Kind, Label, Learner,
+    LearnerState, Load, Model, Outcome, Report, Saved, Secrets,
 };
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -21,43 +21,74 @@ use hyper::{Response, StatusCode, Version};
 
 use crate::shared::Shared;
 use crate::watch::Watch;
-use crate::{ProxyConfig, ProxyStats, clock};
+use crate::{ProxyConfig, ProxyStats, clock, guard_state};
 
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// How often workers report, and how often the learner looks.
 const REPORT: Duration = Duration::from_millis(250);
 const TICK: Duration = Duration::from_millis(500);
+/// How often what is learned is saved.
+const SAVE: Duration = Duration::from_secs(600);
 
 /// What the guards of all workers and their learner share: snapshots only.
 #[derive(Debug)]
 pub(crate) struct SharedGuard {
     common: Common,
+    secrets: Secrets,
+    /// What was learned before a restart, until the learner takes it.
+    learned: ArcSwapOption<LearnerState>,
     model: ArcSwapOption<Model>,
     generation: AtomicU64,
     /// What workers have seen and the learner has not yet taken.
     reports: Vec<ArcSwapOption<Report>>,
-    pub(crate) summary: ArcSwapOption<Summary>,
+    pub(crate) account: ArcSwapOption<Account>,
+    /// What operators have said and the learner has not yet taken.
+    said: ArcSwap<Vec<Said>>,
+}
+
+/// What an operator says to the guard.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    Pardon { client: ClientId, until: Timestamp },
+    StandDown { until: Option<Timestamp> },
 }
 
 impl SharedGuard {
-    pub(crate) fn new(workers: usize) -> Self {
-        // The hasher's keys are the one source of entropy that the standard library offers: 128 bits, of which each word is
-        // a keyed hash.
-        let state = RandomState::new();
-        let word = |n: u64| state.hash_one(n);
-        let mut signing = [0; 32];
-        for (n, bytes) in signing.chunks_exact_mut(8).enumerate() {
-            bytes.copy_from_slice(&word(n as u64).to_le_bytes());
-        }
+    /// With the secrets and what was learned of `config`'s state, if there is one; otherwise with new secrets.
+    pub(crate) fn new(workers: usize, config: &GuardConfig) -> Self {
+        let (secrets, learned) = match config.state.as_deref().and_then(guard_state::read) {
+            Some(Saved { secrets, learned }) => (secrets, Some(Arc::new(learned))),
+            None => (fresh_secrets(), None),
+        };
         Self {
-            common: Common::new(&Secrets { hash: [word(10), word(11)], signing }, None),
+            common: Common::new(&secrets, None),
+            secrets,
+            learned: ArcSwapOption::new(learned),
             model: ArcSwapOption::empty(),
             generation: AtomicU64::new(0),
             reports: (0..workers).map(|_| ArcSwapOption::empty()).collect(),
-            summary: ArcSwapOption::empty(),
+            account: ArcSwapOption::empty(),
+            said: ArcSwap::default(),
         }
     }
+
+    /// Tells the learner, who looks twice a second.
+    pub(crate) fn tell(&self, said: &Said) {
+        self.said.rcu(|waiting| waiting.iter().chain([said]).cloned().collect::<Vec<_>>());
+    }
+}
+
+/// The hasher's keys are the one source of entropy that the standard library offers: 128 bits, of which each word is a keyed
+/// hash.
+fn fresh_secrets() -> Secrets {
+    let state = RandomState::new();
+    let word = |n: u64| state.hash_one(n);
+    let mut signing = [0; 32];
+    for (n, bytes) in signing.chunks_exact_mut(8).enumerate() {
+        bytes.copy_from_slice(&word(n as u64).to_le_bytes());
+    }
+    Secrets { hash: [word(10), word(11)], signing }
 }
 
 /// One worker's guard.
@@ -161,7 +192,7 @@ impl Sentry {
         }
     }
 
-    /// Tells what came of a request.
+    /// Tells what came of a request that an endpoint took so long for.
     pub(crate) fn observe(&self, client: IpAddr, status: StatusCode, taken: Duration) {
         let origin_ms = taken.as_secs_f32() * 1000.0;
         let outcome = Outcome { status: status.as_u16(), origin_ms, bytes: 0, is_miss: false };
@@ -197,13 +228,27 @@ impl Sentry {
 pub(crate) struct Teacher {
     learner: Learner,
     next: Instant,
+    next_save: Instant,
     before: ProxyStats,
 }
 
 impl Teacher {
-    pub(crate) fn new(config: &GuardConfig, now: Instant) -> Self {
+    pub(crate) fn new(config: &GuardConfig, guard: &SharedGuard, now: Instant) -> Self {
         let rng = SeededRng::seed_from_u64(RandomState::new().hash_one(0));
-        Self { learner: Learner::new(config, rng), next: now, before: ProxyStats::default() }
+        let restored = guard.learned.swap(None).and_then(|learned| {
+            let restored = Learner::restore(config, Arc::unwrap_or_clone(learned), rng.clone());
+            restored.inspect_err(|error| tracing::warn!(%error, "the guard begins anew")).ok()
+        });
+        let learner = restored.unwrap_or_else(|| Learner::new(config, rng));
+        Self { learner, next: now, next_save: now + SAVE, before: ProxyStats::default() }
+    }
+
+    /// Saves what is learned, where that is wanted.
+    pub(crate) fn save(&self, shared: &Shared, config: &ProxyConfig) {
+        let path = config.guard.as_ref().and_then(|settings| settings.state.as_deref());
+        if let Some((guard, path)) = shared.guard.as_ref().zip(path) {
+            guard_state::write(path, &Saved { secrets: guard.secrets.clone(), learned: self.learner.state() });
+        }
     }
 
     /// Takes in what workers have seen, if it is time, and publishes what they are to judge by.
@@ -225,10 +270,20 @@ impl Teacher {
         let load = load(&stats, &self.before, config, endpoints);
         self.before = stats;
         self.learner.set_config(settings);
+        for said in guard.said.swap(Arc::default()).iter() {
+            match *said {
+                Said::Pardon { client, until } => self.learner.pardon(client, until),
+                Said::StandDown { until } => self.learner.stand_down(until),
+            }
+        }
         let model = self.learner.tick(clock::wall(), &report, &load);
         guard.model.store(Some(model));
-        guard.summary.store(Some(Arc::new(self.learner.summary())));
+        guard.account.store(Some(Arc::new(self.learner.account())));
         guard.generation.fetch_add(1, Ordering::Release);
+        if now >= self.next_save {
+            self.next_save = now + SAVE;
+            self.save(shared, config);
+        }
     }
 }
 

@@ -34,6 +34,7 @@ mod fleet;
 mod forwarded;
 mod gate;
 mod guard;
+mod guard_state;
 mod histogram;
 mod listen;
 mod otlp;
@@ -68,7 +69,7 @@ pub mod parse {
 pub use config::{AccessLog, Admission, Deadlines, Endpoint, HeaderText, HealthConfig, Limits, ListenConfig};
 pub use config::{LogFormat, OtlpConfig, ProxyConfig, RetryConfig, TlsConfig, UpstreamTls};
 pub use error::Error;
-pub use foresail_guard::{GuardConfig, Mode as GuardMode, Summary as GuardSummary};
+pub use foresail_guard::{Account as GuardAccount, GuardConfig, Mode as GuardMode, Summary as GuardSummary};
 pub use foresail_route::{Acting, BalancerKind, BalancerReport};
 pub use histogram::Histogram;
 pub use proxy::Proxy;

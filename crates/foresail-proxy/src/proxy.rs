@@ -1,13 +1,14 @@
 //! The proxy as its owner sees it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use foresail_guard::{Account, ClientId};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::time::{sleep, sleep_until, timeout};
@@ -15,6 +16,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use crate::access_log;
 use crate::config::{OtlpConfig, UpstreamTls};
 use crate::connection::Kind;
+use crate::guard::Said;
 use crate::otlp::{self, Exporter};
 use crate::shared::{Phase, Shared};
 use crate::supervisor::{self, Certificates};
@@ -165,7 +167,8 @@ impl Proxy {
         let fleet = self.shared.fleets.load();
         let draining = fleet.draining.iter().filter(|slot| slot.in_flight.taken() > 0);
         stats.balancers = self.shared.balancers.iter().filter_map(|report| report.load().as_deref().cloned()).collect();
-        stats.guard = self.shared.guard.as_ref().and_then(|guard| guard.summary.load().as_deref().copied());
+        stats.guard =
+            self.shared.guard.as_ref().and_then(|guard| guard.account.load().as_deref().map(|account| account.summary));
         let learned = |key| {
             let arms = stats.balancers.iter().flat_map(|report| &report.arms).filter(|arm| arm.key == key);
             arms.max_by(|a, b| a.trials.total_cmp(&b.trials)).copied()
@@ -174,6 +177,27 @@ impl Proxy {
         stats.endpoints =
             endpoints.map(|slot| EndpointStats { learned: learned(slot.key), ..slot.stats(now_ms) }).collect();
         stats
+    }
+
+    /// All that there is to see of the guard, as of half a second ago at most; none if there is no guard.
+    pub fn guard_account(&self) -> Option<Arc<Account>> {
+        self.shared.guard.as_ref()?.account.load_full()
+    }
+
+    /// Lets a client in for so long, whatever it does, from half a second on; its network of 64 bits if it has an IPv6
+    /// address. Whether there is a guard to tell.
+    pub fn pardon(&self, client: IpAddr, lasts: Duration) -> bool {
+        self.tell_guard(&Said::Pardon { client: ClientId::of(client), until: clock::wall() + lasts })
+    }
+
+    /// Lets everything through for so long, from half a second on, while the guard goes on judging; with none, it acts again
+    /// as configured. Whether there is a guard to tell.
+    pub fn stand_down(&self, lasts: Option<Duration>) -> bool {
+        self.tell_guard(&Said::StandDown { until: lasts.map(|lasts| clock::wall() + lasts) })
+    }
+
+    fn tell_guard(&self, said: &Said) -> bool {
+        self.shared.guard.as_ref().map(|guard| guard.tell(said)).is_some()
     }
 
     /// Requests that have arrived, as in [`ProxyStats::arrivals`]: one number a worker, for those who look often.

@@ -365,7 +365,7 @@ impl Forward {
             record.first_byte_ms = now.saturating_duration_since(self.exchange.started).as_secs_f64() * 1000.0;
         }
         if let Some(sentry) = &self.worker.sentry {
-            let taken = now.saturating_duration_since(self.exchange.started);
+            let taken = now.saturating_duration_since(lease.started());
             sentry.observe(self.prepared.client, status, taken);
         }
         let switches = status == StatusCode::SWITCHING_PROTOCOLS;

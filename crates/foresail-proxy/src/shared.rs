@@ -67,7 +67,7 @@ impl Shared {
         Self {
             started: clock::now(),
             fleets: Fleets::new(workers),
-            guard: config.guard.as_ref().map(|_| Arc::new(SharedGuard::new(workers))),
+            guard: config.guard.as_ref().map(|guard| Arc::new(SharedGuard::new(workers, guard))),
             config: ArcSwap::from_pointee(config),
             config_generation: AtomicU64::new(1),
             counters: (0..workers).map(|_| Counters::new()).collect(),

@@ -44,7 +44,11 @@ pub(crate) async fn run(shared: Arc<Shared>, certificates: Certificates, stamps:
         outliers: Outliers::new(),
         probes: BTreeMap::new(),
         results: Rc::default(),
-        teacher: shared.config().guard.as_ref().map(|guard| Teacher::new(guard, clock::now())),
+        teacher: shared
+            .guard
+            .as_ref()
+            .zip(shared.config().guard.as_ref())
+            .map(|(guard, config)| Teacher::new(config, guard, clock::now())),
         certificates,
         stamps,
         next_look: clock::now() + CERTIFICATES,
@@ -54,9 +58,12 @@ pub(crate) async fn run(shared: Arc<Shared>, certificates: Certificates, stamps:
         tokio::select! {
             _ = ticks.tick() => {}
             () = shared.alarm.notified() => {}
-            _ = phase.wait_for(|phase| *phase != Phase::Running) => return,
+            _ = phase.wait_for(|phase| *phase != Phase::Running) => break,
         }
         supervisor.look(clock::now());
+    }
+    if let Some(teacher) = &supervisor.teacher {
+        teacher.save(&shared, &shared.config());
     }
 }
 

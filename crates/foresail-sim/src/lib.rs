@@ -1,5 +1,5 @@
-//! Workshop: seeded load and requests to learn from and to be tested by, the event-driven plant,
-//! and fleets behind balancers, all in virtual time.
+//! Workshop: seeded load and requests to learn from and to be tested by, the event-driven plant, a site with its guard, and
+//! fleets behind balancers, all in virtual time.
 //!
 //! ```
 //! use foresail_sim::generate::{GenerateOptions, Kind, Overlay, Pattern, generate};
@@ -17,3 +17,4 @@ pub mod balance;
 pub mod event;
 pub mod generate;
 pub mod requests;
+pub mod site;

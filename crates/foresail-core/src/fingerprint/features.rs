@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// Most request parameters, and most metrics of the application.
+/// Most request parameters.
 const MOST_PARAMETERS: usize = 8;
-const MOST_METRICS: usize = 32;
+/// Most metrics of the application.
+pub const MOST_METRICS: usize = 32;
 /// Classes that patterns are hashed into for the mix.
 pub const CLASSES: usize = 16;
 /// Features before the mix.

@@ -34,7 +34,7 @@ mod regimes;
 mod stored;
 
 pub use collector::{Collector, Request};
-pub use features::{CLASSES as MIX_CLASSES, FingerprintOptions, feature_names};
+pub use features::{CLASSES as MIX_CLASSES, FingerprintOptions, MOST_METRICS, feature_names};
 pub use fingerprinter::{Fingerprint, Fingerprinter};
 pub use memory::{Followed, Neighbour, StateMemory, StoredState, Wanted};
 pub use pattern::{path_pattern, pattern_name};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use foresail_core::{SeededRng, Timestamp};
 use foresail_guard::{
-    Action, Arrival, Challenge, Common, Fingerprint, Guard, GuardConfig, Kind, Label, Learner, Load, Mode, Reason,
-    Secrets, Verdict,
+    Action, Arrival, Challenge, ClientId, Common, Fingerprint, Guard, GuardConfig, Kind, Label, Learner, Load, Mode,
+    Reason, Secrets, Verdict,
 };
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -114,6 +114,40 @@ fn who_observes_tells_what_it_would_do() {
     assert_eq!(verdict.action, Action::Allow);
     assert!(matches!(verdict.would, Action::Block { .. }) && verdict.label == Label::Attack);
     assert!(verdict.to_string().contains("(observed only): "), "{verdict}");
+}
+
+#[test]
+fn operators_let_one_in_or_stand_the_guard_down_and_see_why() {
+    let mut site = Site::enforcing();
+    site.tick(&PRESSED);
+    let blocked = site.flood("192.0.2.1", Kind::Api, "/", 400, FAST);
+    assert!(matches!(blocked.action, Action::Block { .. }));
+    site.tick(&PRESSED);
+    let account = site.learner.account();
+    assert_eq!((account.notes.len(), account.clients.len()), (1, 1));
+    let note = &account.notes[0];
+    assert!(note.client.to_string() == "192.0.2.1" && note.path == "/" && note.count > 300, "{note:?}");
+    assert!(account.clients[0].blocked_s > 50.0 && account.clients[0].rps > 30.0, "{:?}", account.clients);
+
+    let client = ClientId::of("192.0.2.1".parse().unwrap());
+    let until = site.now + Duration::from_secs(60);
+    site.learner.pardon(client, until);
+    site.tick(&PRESSED);
+    let pardoned = site.flood("192.0.2.1", Kind::Api, "/", 100, FAST);
+    assert_eq!((pardoned.action, pardoned.reason, pardoned.label), (Action::Allow, Reason::Pardoned, Label::Suspect));
+    assert_eq!(site.learner.account().pardons, [(client, until)]);
+    site.now = until;
+    site.tick(&PRESSED);
+    let again = site.flood("192.0.2.1", Kind::Api, "/", 400, FAST);
+    assert!(matches!(again.action, Action::Block { seconds: 59..=60 }), "nothing is held against it: {again}");
+
+    site.learner.stand_down(Some(site.now + Duration::from_secs(30)));
+    site.tick(&PRESSED);
+    let observed = site.flood("192.0.2.1", Kind::Api, "/", 10, FAST);
+    assert!(observed.action == Action::Allow && matches!(observed.would, Action::Block { .. }), "{observed}");
+    site.learner.stand_down(None);
+    site.tick(&PRESSED);
+    assert!(matches!(site.flood("192.0.2.1", Kind::Api, "/", 10, FAST).action, Action::Block { .. }));
 }
 
 #[test]

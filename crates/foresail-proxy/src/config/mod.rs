@@ -6,7 +6,7 @@ mod limits;
 mod listen;
 mod otlp;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use foresail_guard::GuardConfig;
@@ -85,6 +85,20 @@ impl Default for ProxyConfig {
 }
 
 impl ProxyConfig {
+    /// Paths that were relative to `folder`, from here.
+    pub fn resolve(&mut self, folder: &Path) {
+        let guard = self.guard.iter_mut().filter_map(|guard| guard.state.as_mut());
+        let log = self.access_log.iter_mut().map(|log| &mut log.path);
+        let otlp = self.otlp.iter_mut().filter_map(|otlp| otlp.authorities.as_mut());
+        let tls = self.listen.iter_mut().filter_map(|listen| listen.tls.as_mut()).flat_map(|tls| {
+            let more = tls.more.iter_mut().flat_map(|pair| [&mut pair.certificate, &mut pair.key]);
+            [&mut tls.certificate, &mut tls.key].into_iter().chain(more)
+        });
+        for path in guard.chain(log).chain(otlp).chain(tls) {
+            *path = folder.join(&path);
+        }
+    }
+
     /// # Errors
     /// [`Error::OutOfRange`], [`Error::Route`] or [`Error::Guard`], naming the field that is out of its range.
     pub fn check(&self) -> Result<(), Error> {

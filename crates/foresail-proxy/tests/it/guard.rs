@@ -1,3 +1,6 @@
+use std::time::Duration;
+
+use foresail_guard::challenge;
 use foresail_proxy::{Admission, GuardConfig, GuardMode, Proxy, ProxyConfig};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
@@ -110,6 +113,41 @@ async fn a_browser_that_solves_the_puzzle_is_let_in_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn operators_see_why_and_undo_it() {
+    let upstream = Upstream::start("a").await;
+    let proxy = start(guarded(GuardMode::Enforce), &[&upstream]);
+    let _held = press(&proxy).await;
+    ask_until(&proxy, "192.0.2.1", "", 429).await;
+    until(&proxy, "reported", |s| s.guard.is_some_and(|g| g.totals.throttled > 0)).await;
+    let account = proxy.guard_account().unwrap();
+    let note = account.notes.iter().find(|note| note.client.to_string() == "192.0.2.1").unwrap();
+    assert!(note.path == "/" && note.agent == "test", "{note:?}");
+    assert!(note.verdict.to_string().contains("requests/s of"), "{}", note.verdict);
+    let hour = Duration::from_secs(3600);
+    let takes_hold = |what, is: fn(&foresail_proxy::GuardAccount) -> bool| {
+        let proxy = &proxy;
+        async move { until(proxy, what, |_| proxy.guard_account().is_some_and(|account| is(&account))).await }
+    };
+
+    assert!(proxy.pardon("192.0.2.1".parse().unwrap(), hour));
+    takes_hold("pardoned", |account| account.pardons.len() == 1).await;
+    for _ in 0..20 {
+        assert_eq!(status(&ask(&proxy, "192.0.2.1", "/", "").await), 200);
+    }
+    ask_until(&proxy, "192.0.2.2", "", 429).await;
+    assert!(proxy.stand_down(Some(hour)));
+    takes_hold("standing down", |account| account.stands_down_until.is_some()).await;
+    for _ in 0..20 {
+        assert_eq!(status(&ask(&proxy, "192.0.2.2", "/", "").await), 200);
+    }
+    assert!(proxy.stand_down(None));
+    takes_hold("acting again", |account| account.stands_down_until.is_none()).await;
+    ask_until(&proxy, "192.0.2.3", "", 429).await;
+    let bare = start(one_worker(), &[&upstream]);
+    assert!(!bare.pardon("192.0.2.1".parse().unwrap(), hour) && bare.guard_account().is_none());
+}
+
+#[tokio::test]
 async fn settings_of_the_guard_are_reloaded_and_checked() {
     let upstream = Upstream::start("a").await;
     let proxy = start(guarded(GuardMode::Observe), &[&upstream]);
@@ -119,4 +157,33 @@ async fn settings_of_the_guard_are_reloaded_and_checked() {
     let mut wrong = guarded(GuardMode::Observe);
     wrong.guard.as_mut().unwrap().work_bits = 99;
     assert_eq!(proxy.reload(wrong).unwrap_err().to_string(), "guard.work_bits is 99, accepted is 8 to 24");
+}
+
+#[tokio::test]
+async fn clearance_outlives_a_restart_where_state_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("guard.json");
+    let upstream = Upstream::start("a").await;
+    let start_again = || {
+        let mut config = guarded(GuardMode::Enforce);
+        config.guard.as_mut().unwrap().state = Some(state.clone());
+        start(config, &[&upstream])
+    };
+    let html = "Accept: text/html\r\n";
+
+    let proxy = start_again();
+    let held = press(&proxy).await;
+    let page = ask_until(&proxy, "192.0.2.1", html, 403).await;
+    let (puzzle, bits) = challenge::read_page(&page).unwrap();
+    let answer = format!("{}?p={puzzle}&n={}", challenge::ANSWER_PATH, challenge::solve(puzzle, bits));
+    let cleared = ask(&proxy, "192.0.2.1", &answer, "").await;
+    let cookie = cleared.split("set-cookie: ").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+    drop(held);
+    proxy.shutdown(std::time::Duration::ZERO);
+    assert!(state.exists());
+
+    let proxy = start_again();
+    let _held = press(&proxy).await;
+    ask_until(&proxy, "192.0.2.1", html, 403).await;
+    assert_eq!(status(&ask(&proxy, "192.0.2.1", "/", &format!("{html}Cookie: {cookie}\r\n")).await), 200);
 }

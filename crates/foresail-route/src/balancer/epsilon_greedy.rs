@@ -220,6 +220,7 @@ impl Balancer for EpsilonGreedy {
             interval: None,
             trials: arm.history.len() as f64,
             prediction: arm.history.predict(),
+            curve: None,
         };
         self.learned.arms.present().iter().map(stats).collect()
     }

@@ -58,6 +58,17 @@ pub struct ArmStats {
     pub trials: f64,
     /// What its next latency may be, where the policy keeps a history.
     pub prediction: Option<LatencyPrediction>,
+    /// What one more request is reckoned to cost there, where the policy reckons.
+    pub curve: Option<CostCurve>,
+}
+
+/// What one more request costs an endpoint and those that wait there, by how many are in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CostCurve {
+    /// Requests it serves at a time, as far as its answers tell.
+    pub slots: f64,
+    /// Ms with none in flight, with a quarter of the slots taken, and so on to twice as many as there are.
+    pub price_ms: [f64; 9],
 }
 
 /// The next latency of an endpoint, from its latest successes.

@@ -180,6 +180,7 @@ impl Balancer for Learned {
                     high_ms: level + error,
                     confidence: (known / 50.0).min(1.0),
                 }),
+                curve: (known > 0.0).then(|| arm.cost.curve(self.failure_cost_ms)),
             }
         };
         self.arms.present().iter().map(stats).collect()

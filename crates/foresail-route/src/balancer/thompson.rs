@@ -110,5 +110,6 @@ pub(super) fn stats(key: u64, arm: &BetaPosterior) -> ArmStats {
         interval: Some(arm.credible_interval(0.95)),
         trials: arm.trials(),
         prediction: None,
+        curve: None,
     }
 }

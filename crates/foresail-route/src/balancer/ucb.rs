@@ -101,6 +101,7 @@ impl Balancer for Ucb {
             interval: None,
             trials: arm.weight(),
             prediction: None,
+            curve: None,
         };
         self.arms.present().iter().map(stats).collect()
     }

@@ -11,8 +11,9 @@ use foresail_core::{
 };
 use foresail_server::api::{
     Actor, AlertView, AlikeView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
-    FingerprintView, ForecastView, HistoryPoint, InputView, KindView, LeadView, ModelView, PendingView, PlaneError,
-    Question, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
+    FingerprintView, ForecastView, GuardClientView, GuardGroupView, GuardTotals, GuardVerdictView, GuardView,
+    HistoryPoint, InputView, KindView, LeadView, ModelView, OwnMetricView, PendingView, PlaneError, Question,
+    ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
 };
 use tokio::sync::watch;
 
@@ -343,6 +344,11 @@ impl State {
                 failed: if i == 4 { self.served.failed } else { 0 },
                 ejections: if i == 4 { 3 } else { 0 },
                 learned_ms: serves.then_some((22.0 * slow, 20.5 * slow, 23.5 * slow)),
+                posterior: None,
+                curve: serves.then(|| {
+                    let price = |quarter: i32| 22.0 * slow * (1.0 + 0.1 * f64::from(quarter).powi(2));
+                    (8.0, (0..9).map(price).collect())
+                }),
             }
         };
         (0..count).map(endpoint).collect()
@@ -422,6 +428,7 @@ impl State {
             regimes: 2,
             remembered: 2_880,
             rate_rps: 233.0,
+            own: vec![OwnMetricView { name: "cache_hit_ratio".to_owned(), value: 0.81, usual: Some(0.93) }],
             kinds: vec![
                 of("GET /item/*", 0.47, 0.46),
                 of("GET /report/*", 0.41, 0.40),
@@ -483,6 +490,7 @@ impl State {
             ],
             drift: drift(self.now(), [told(60_000, SUSPECTED), told(33_000, CHANGED)].into()),
             fingerprint: Some(self.fingerprint(now)),
+            guard: Some(guard(now)),
             alerts: self.alerts(),
             utilisation: self.utilisation(),
             balancer: Some(BalancerView {
@@ -636,5 +644,74 @@ fn drift(now: Timestamp, told: Vec<Told>) -> DriftView {
         ],
         compared: Some(now - Duration::from_secs(7_200)),
         told,
+    }
+}
+
+/// A flood that is being held, and a crawler that was.
+fn guard(now: Timestamp) -> GuardView {
+    let client = |client: &str, rps: f64, strikes, blocked_s| GuardClientView {
+        client: client.to_owned(),
+        rps,
+        limit_rps: 6.4,
+        ms_per_s: 3.0 * rps,
+        strikes,
+        blocked_s,
+    };
+    let verdict =
+        |ago: u64, client: &str, path: &str, agent: &str, count, action: &str, reason: &str| GuardVerdictView {
+            time: now - Duration::from_secs(ago),
+            client: client.to_owned(),
+            path: path.to_owned(),
+            agent: agent.to_owned(),
+            count,
+            action: action.to_owned(),
+            is_observed: false,
+            reason: reason.to_owned(),
+        };
+    let crowd = "requests written like this one are 81.20 % of all, 0.40 % at most in seven days; evidence 7.2 of 2.4 \
+                 needed at pressure 0.93";
+    GuardView {
+        mode: "enforce".to_owned(),
+        pressure: 0.93,
+        is_engaged: true,
+        arrival_rps: 1_843.0,
+        attack_rps: 1_611.0,
+        limit_rps: 6.4,
+        totals: GuardTotals {
+            arrivals: 4_812_334,
+            attack: 96_112,
+            passed: 4_716_900,
+            challenged: 2_310,
+            throttled: 71_204,
+            blocked: 21_920,
+        },
+        clients: vec![client("203.0.113.7", 812.4, 12, 48.0), client("2001:db8:7:1::/64", 64.1, 4, 0.0)],
+        groups: vec![
+            GuardGroupView { dimension: "fingerprint".to_owned(), share: 0.812, usual: 0.004, evidence: 4.0 },
+            GuardGroupView { dimension: "network".to_owned(), share: 0.44, usual: 0.012, evidence: 3.1 },
+        ],
+        verdicts: vec![
+            verdict(
+                2,
+                "203.0.113.7",
+                "/",
+                "python-requests/2.31",
+                9_120,
+                "block for 48 s",
+                "12 challenges or refusals were not heeded",
+            ),
+            verdict(
+                4,
+                "2001:db8:7:1::/64",
+                "/search",
+                "Mozilla/5.0",
+                312,
+                "challenge: proof of work of 14 bits",
+                crowd,
+            ),
+            verdict(9, "198.51.100.23", "/api/items", "okhttp/4.12", 3, "throttle, again in 5 s", crowd),
+        ],
+        pardons: vec![("192.0.2.44".to_owned(), now + Duration::from_secs(2_400))],
+        stands_down_until: None,
     }
 }

@@ -80,6 +80,23 @@ pub(super) async fn withdraw(call: Call) -> Result<Response, Problem> {
     say(call, Word::Withdraw { label }).await
 }
 
+pub(super) async fn pardon(call: Call) -> Result<Response, Problem> {
+    let Some(client) = call.values.text("client").and_then(|text| text.parse().ok()) else {
+        return Err(Problem::field("client", "client is no address", "an address such as 192.0.2.7 or 2001:db8::1"));
+    };
+    let seconds = call.values.whole("seconds").unwrap_or(1);
+    say(call, Word::Pardon { client, seconds }).await
+}
+
+pub(super) async fn stand_down(call: Call) -> Result<Response, Problem> {
+    let seconds = call.values.whole("seconds").unwrap_or(1);
+    say(call, Word::StandDown { seconds }).await
+}
+
+pub(super) async fn stand_up(call: Call) -> Result<Response, Problem> {
+    say(call, Word::StandUp).await
+}
+
 async fn say(call: Call, word: Word) -> Result<Response, Problem> {
     let service = call.service()?;
     call.app.plane.command(&call.actor, &service, word).await?;

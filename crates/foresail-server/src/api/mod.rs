@@ -29,7 +29,8 @@ pub use config::{ServerConfig, TlsConfig, TokenConfig};
 pub use listen::Server;
 pub use plane::{
     Actor, AlertView, AlikeView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
-    FingerprintView, ForecastView, HistoryPoint, InputView, KindView, LeadView, ModelView, PendingView, PlaneError,
-    Question, Role, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
+    FingerprintView, ForecastView, GuardClientView, GuardGroupView, GuardTotals, GuardVerdictView, GuardView,
+    HistoryPoint, InputView, KindView, LeadView, ModelView, OwnMetricView, PendingView, PlaneError, Question, Role,
+    ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
 };
 pub use router::router;

@@ -1,8 +1,10 @@
 //! What the server shows and passes on. The binary implements [`ControlPlane`]; everything here is plain data.
 
+mod guard;
 mod learned;
 mod service;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,9 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+pub use self::guard::{GuardClientView, GuardGroupView, GuardTotals, GuardVerdictView, GuardView};
 pub use self::learned::{
     AlikeView, CapacityView, DriftView, FingerprintView, ForecastView, InputView, KindView, LeadView, ModelView,
-    ScoreView, Told, UtilisationView,
+    OwnMetricView, ScoreView, Told, UtilisationView,
 };
 pub use self::service::{
     AlertView, BalancerView, EndpointView, HistoryPoint, PendingView, ServedView, ServiceView, WorkerBalancerView,
@@ -169,6 +172,20 @@ pub enum Word {
         /// Their label.
         label: String,
     },
+    /// Lets a client in for a while, whatever the guard holds against it.
+    Pardon {
+        /// Its address.
+        client: IpAddr,
+        /// For how long, seconds, 1 to 604,800.
+        seconds: u64,
+    },
+    /// The guard only observes for a while.
+    StandDown {
+        /// For how long, seconds, 1 to 604,800.
+        seconds: u64,
+    },
+    /// The guard acts again as configured.
+    StandUp,
 }
 
 /// A hypothetical for [`ControlPlane::decide`]; what is left out is taken from the newest observation.

@@ -191,6 +191,11 @@ static EVENT: [Field; 5] = [
     },
     Field { name: "label", kind: Kind::Text(100), required: true, about: "What people call it" },
 ];
+static PARDON: [Field; 2] = [
+    Field { name: "client", kind: Kind::Text(45), required: true, about: "Its address; all of its /64 if it is IPv6" },
+    SECONDS,
+];
+static A_WHILE: [Field; 1] = [SECONDS];
 static LABEL: [Field; 1] =
     [Field { name: "label", kind: Kind::Text(100), required: true, about: "Label of the events to take back" }];
 
@@ -248,7 +253,7 @@ const fn of_one(route: Route) -> Route {
 }
 
 /// How many there are.
-pub(super) const COUNT: usize = 47;
+pub(super) const COUNT: usize = 51;
 
 /// All routes of the API, in the order of the document.
 #[rustfmt::skip]
@@ -264,6 +269,10 @@ pub(super) static ROUTES: [Route; COUNT] = [
     read("explain", "/api/v1/services/{service}/decisions/{id}/explain", "Why one decision is what it is, in words", &TOLD, Answer::JsonOrText("Explanation"), handler!(decisions::explain)),
     read("models", "/api/v1/services/{service}/models", "Forecasting models, best first, and their trials", &NOTHING, Answer::Json("Models"), handler!(state::models)),
     read("fingerprint", "/api/v1/services/{service}/fingerprint", "What kind of work it is doing, its mix, and past states alike", &NOTHING, Answer::Json("Fingerprint"), handler!(state::fingerprint)),
+    read("guard", "/api/v1/services/{service}/guard", "What the guard sees and does: pressure, clients, groups, verdicts with reasons", &NOTHING, Answer::Json("Guard"), handler!(state::guard)),
+    write("pardon", Verb::Post, "/api/v1/services/{service}/guard/pardon", "Lets a client in for a while, whatever the guard holds against it", Some(&PARDON), handler!(commands::pardon)),
+    write("stand_down", Verb::Post, "/api/v1/services/{service}/guard/stand_down", "The guard only observes for a while", Some(&A_WHILE), handler!(commands::stand_down)),
+    write("stand_up", Verb::Post, "/api/v1/services/{service}/guard/stand_up", "The guard acts again as configured", Some(&NOTHING), handler!(commands::stand_up)),
     read("scorecard", "/api/v1/services/{service}/scorecard", "Champion against baseline on the same load", &NOTHING, Answer::Json("Scorecard"), handler!(state::scorecard)),
     read("endpoints", "/api/v1/services/{service}/endpoints", "Endpoints behind the proxy, and what was served", &NOTHING, Answer::Json("Endpoints"), handler!(state::endpoints)),
     read("alerts", "/api/v1/services/{service}/alerts", "Alerts that hold or held lately", &NOTHING, Answer::Json("Alerts"), handler!(state::alerts)),

@@ -151,6 +151,8 @@ shapes! {
         p99_ms: "number?", "Last tick"; completed: "whole", "Since it started"; failed: "whole", "Since it started";
         ejections: "whole", "Times it was taken out";
         learned_ms: "(number, number, number)?", "Expected by the balancer, and its interval";
+        posterior: "(share, share, share)?", "Of its reward, and its interval";
+        curve: "(number, [number])?", "Served at a time, and what one more costs by quarters of that in flight";
     }
     WorkerBalancerView: "How one worker's balancer stands" {
         acting: "text", "`learner`, `baseline` or `contest`";
@@ -193,10 +195,14 @@ shapes! {
         rate_rps: "number?", "Requests a second"; busy: "number?", "Requests worked on at a time";
         regime_after: "whole?", "What followed `ahead` later"; rate_after_rps: "number?", "Likewise"; busy_after: "number?", "Likewise";
     }
+    OwnMetricView: "A figure that the application tells of itself" {
+        name: "text", "As configured"; value: "number", "In the interval"; usual: "number?", "In this kind of work";
+    }
     FingerprintView: "What kind of work it is, as of the last interval that has ended" {
         time: "time", "Its start"; interval: "Duration", "Its length"; regime: "whole", "The kind of work, a number that stays its own";
         since: "time", "For how long it has been that"; regimes: "whole", "Told apart"; remembered: "whole", "Intervals";
         rate_rps: "number", "Requests a second"; kinds: "[KindView]", "Most frequent first";
+        own: "[OwnMetricView]", "The application's own figures that answered";
         points: "[(time, whole, number, number)]", "Intervals: start, kind of work, first two numbers of the fingerprint";
         explained: "(share, share)", "Of what varies, by these two"; alike: "[AlikeView]", "Nearest first";
         busy: "number", "Requests worked on at a time"; busy_foretold: "number?", "The same, `ahead` on";
@@ -204,6 +210,32 @@ shapes! {
     }
     Fingerprint: "The fingerprint of a service" {
         service: "text", "The service"; fingerprint: "FingerprintView?", "None where none is taken, or nothing was seen yet";
+    }
+    GuardTotals: "Requests since the guard began" {
+        arrivals: "whole", "All"; attack: "whole", "Taken for parts of attacks"; passed: "whole", "Let through";
+        challenged: "whole", "With a page"; throttled: "whole", "With 429"; blocked: "whole", "With 403";
+    }
+    GuardClientView: "How a client stands" {
+        client: "text", "Address, or network of IPv6"; rps: "number", "Requests a second"; limit_rps: "number", "Of them allowed under pressure";
+        ms_per_s: "number", "Of the endpoints' time"; strikes: "whole", "Refusals not heeded"; blocked_s: "number", "Of the block left";
+    }
+    GuardGroupView: "A group of requests of which there is more than usual" {
+        dimension: "text", "By what it is grouped, such as `network`"; share: "number", "Of all requests now"; usual: "number", "The most in seven days";
+        evidence: "number", "Logarithm of odds";
+    }
+    GuardVerdictView: "A verdict against a request, or several alike on one client" {
+        time: "time", "Of the last"; client: "text", "On whom"; path: "text", "Asked for first"; agent: "text", "What it said it was";
+        count: "whole", "How many"; action: "text", "Done, or would be"; is_observed: "bool", "And not done"; reason: "text", "Why";
+    }
+    GuardView: "What the guard sees and does" {
+        mode: "text", "`observe`, `enforce` or `seed`"; pressure: "share", "On the endpoints"; is_engaged: "bool", "May act";
+        arrival_rps: "number", "Requests a second, held ones included"; attack_rps: "number", "Parts of attacks among them";
+        limit_rps: "number", "For every client under pressure"; totals: "GuardTotals", "So far"; clients: "[GuardClientView]", "Who asks most, first";
+        groups: "[GuardGroupView]", "Most telling first"; verdicts: "[GuardVerdictView]", "Newest first";
+        pardons: "[(text, time)]", "Let in by an operator, until"; stands_down_until: "time?", "Only observes until then, by an operator";
+    }
+    Guard: "The guard of a service" {
+        service: "text", "The service"; guard: "GuardView?", "None where there is none";
     }
     AlertView: "An alert" {
         kind: "text", "In snake case"; severity: "text", "`info`, `warning` or `critical`"; time: "time", "When it began"; ended: "time?", "When it ended"; text: "text", "What is wrong";
@@ -248,7 +280,7 @@ shapes! {
         pending: "PendingView?", "Waiting for an answer"; forecast: "ForecastView?", "Of the load";
         scorecard: "ScoreView", "Since start"; hours: "[ScoreView]", "By the hour"; served: "ServedView", "Since start";
         endpoints: "[EndpointView]", "Behind the proxy"; balancer: "BalancerView?", "If it learns"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first";
-        drift: "DriftView", "Of the load"; fingerprint: "FingerprintView?", "What kind of work it is"; alerts: "[AlertView]", "Newest first"; utilisation: "UtilisationView", "After actions";
+        drift: "DriftView", "Of the load"; fingerprint: "FingerprintView?", "What kind of work it is"; guard: "GuardView?", "Where there is one"; alerts: "[AlertView]", "Newest first"; utilisation: "UtilisationView", "After actions";
         capacity: "CapacityView", "Of a replica";
         startup: "(number, number, whole)", "Median and 90th percentile, seconds, and how many were measured";
         tick_ms: "(number, number)", "The last one and the 99th percentile"; memory_bytes: "whole", "Of learned state";

@@ -64,6 +64,11 @@ pub(super) async fn fingerprint(call: Call) -> Result<Response, Problem> {
     Ok(json(&object!({ "service": view.service, "fingerprint": view.fingerprint })))
 }
 
+pub(super) async fn guard(call: Call) -> Result<Response, Problem> {
+    let view = call.view()?;
+    Ok(json(&object!({ "service": view.service, "guard": view.guard })))
+}
+
 pub(super) async fn scorecard(call: Call) -> Result<Response, Problem> {
     let view = call.view()?;
     Ok(json(&object!({

@@ -8,7 +8,7 @@ import { SEVERITIES, alertText } from "./alerts.js";
 import { clear, repaint } from "./charts.js";
 import { clock, number, plural, span } from "./format.js";
 
-const PAGES = { overview: "Overview", decisions: "Decisions", traffic: "Traffic", models: "Models", fingerprint: "Fingerprint", journal: "Journal", settings: "Settings" };
+const PAGES = { overview: "Overview", decisions: "Decisions", traffic: "Traffic", models: "Models", guard: "Guard", fingerprint: "Fingerprint", journal: "Journal", settings: "Settings" };
 const views = new Map();
 const state = { service: null, page: null, shown: null, heard: 0, live: false };
 const $ = (id) => document.getElementById(id);

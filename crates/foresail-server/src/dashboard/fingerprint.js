@@ -8,6 +8,7 @@ export function mount(root, context) {
   const tiles = { regime: tile("Kind of work"), since: tile("Last changed"), rate: tile("Requests"), busy: tile("At work"), seen: tile("Told apart") };
   const none = h("p", { class: "quiet-text" });
   const mix = h("div");
+  const own = h("div");
   const alike = h("div");
   const changes = h("div");
   const course = figure("Fingerprint over time", "its first two numbers, an interval a point; shaded by kind of work, UTC", () => courseTable());
@@ -15,7 +16,7 @@ export function mount(root, context) {
   let view = context.view;
   let drawn = null;
   root.replaceChildren(h("dl", { class: "tiles" }, Object.values(tiles).map((t) => t.node)), none,
-    card("Mix of requests", mix), h("section", { class: "card", "aria-label": "Fingerprint over time" }, course.node),
+    card("Mix of requests", mix, own), h("section", { class: "card", "aria-label": "Fingerprint over time" }, course.node),
     card("Past states like this one", told, alike), card("Changes of the kind of work", changes));
 
   /** Stretches of one kind of work: [kind, from, to]. */
@@ -62,6 +63,7 @@ export function mount(root, context) {
     if (!f) {
       say(none, "No interval has been seen yet. Fingerprints are taken by the proxy, where the service has one and they are on.");
       put(mix, "none", () => table("Kinds of requests", [["request"], ["share", "n"], ["usually", "n"]], [], "No request has been seen yet."));
+      put(own, "none", () => h("div"));
       put(alike, "none", () => pastTable([]));
       put(changes, "none", () => h("p", { class: "quiet-text" }, "Nothing has changed yet."));
       return;
@@ -79,6 +81,9 @@ export function mount(root, context) {
         f.kinds.map((k) => [k.name, h("span", { class: "share" }, h("meter", { min: 0, max: most, value: k.share, "aria-label": "share" }), h("span", {}, percent(k.share))),
           percent(k.usual)]), "No request came in the last interval.");
     });
+    put(own, JSON.stringify(f.own), () => f.own.length
+      ? table("The application's own figures", [["figure"], ["is", "n"], ["usually", "n"]], f.own.map((m) => [m.name, number(m.value, 3), number(m.usual, 3)]))
+      : h("div"));
     // Drawing takes its time, so it is done where an interval has come.
     if (drawn !== f.time) {
       drawn = f.time;

@@ -51,6 +51,7 @@ pub(crate) fn files() -> Vec<File> {
         file("/assets/decisions.js", SCRIPT, include_str!("decisions.js")),
         file("/assets/traffic.js", SCRIPT, include_str!("traffic.js")),
         file("/assets/models.js", SCRIPT, include_str!("models.js")),
+        file("/assets/guard.js", SCRIPT, include_str!("guard.js")),
         file("/assets/fingerprint.js", SCRIPT, include_str!("fingerprint.js")),
         file("/assets/journal.js", SCRIPT, include_str!("journal.js")),
         file("/assets/settings.js", SCRIPT, include_str!("settings.js")),

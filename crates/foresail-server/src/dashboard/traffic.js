@@ -1,6 +1,7 @@
 // Endpoints and what they serve.
 
-import { capital, card, chip, h, put, table, tile } from "./dom.js";
+import { capital, card, chip, figure, h, put, table, tile } from "./dom.js";
+import { draw } from "./charts.js";
 import { milliseconds, number, percent, plural, span } from "./format.js";
 
 const TONES = { ready: "good", "slow start": "note", starting: "note", ejected: "bad", unhealthy: "bad", "backing off": "bad", draining: "plain", stopping: "plain" };
@@ -13,9 +14,39 @@ export function mount(root, context) {
   const capacity = h("div");
   const balancer = h("div");
   const balancing = card("Balancing", balancer);
-  root.replaceChildren(h("dl", { class: "tiles" }, Object.values(tiles).map((t) => t.node)), card("Endpoints", endpoints), balancing, card("Capacity and start-up", capacity));
+  const curves = figure("What one more request costs", "ms, by requests in flight, as the balancer reckons: the time of the request and of those it holds up", () => curveTable());
+  const curving = h("section", { class: "card", "aria-label": "What one more request costs" }, curves.node);
+  let view = context.view;
+  let drawn = "";
+  root.replaceChildren(h("dl", { class: "tiles" }, Object.values(tiles).map((t) => t.node)), card("Endpoints", endpoints), balancing, curving, card("Capacity and start-up", capacity));
 
-  function update(view) {
+  /** Endpoints whose cost is reckoned, cheapest first. */
+  const reckoned = () => view.endpoints.filter((e) => e.curve).sort((a, b) => a.curve[1][0] - b.curve[1][0]);
+
+  function curveTable() {
+    return table("Cost of one more request, by requests in flight", [["endpoint"], ["serves at a time", "n"], ["idle", "n"], ["half full", "n"], ["full", "n"], ["as many waiting", "n"], ["now in flight", "n"]],
+      reckoned().map((e) => [e.id, number(e.curve[0], 1), ...[0, 2, 4, 8].map((i) => milliseconds(e.curve[1][i])), number(e.in_flight)]));
+  }
+
+  function paintCurves() {
+    const all = reckoned();
+    // Of many, eight from the cheapest to the dearest.
+    const shown = all.length <= 8 ? all : Array.from({ length: 8 }, (_, i) => all[Math.round(i * (all.length - 1) / 7)]);
+    const key = JSON.stringify(shown.map((e) => [e.id, e.curve]));
+    curving.hidden = shown.length === 0;
+    if (shown.length === 0 || key === drawn) return;
+    drawn = key;
+    draw(curves.chart, (c) => ({
+      data: shown.map((e, i) => ({ x: e.curve[1].map((_, q) => e.curve[0] * q / 4), y: e.curve[1], name: e.id, mode: "lines", line: { color: c["s" + i % 8], width: 1.6 }, hovertemplate: "%{y:.0f} ms at %{x:.1f}" })),
+      layout: { height: 260, xaxis: { type: "linear" }, yaxis: { rangemode: "tozero" } },
+    }));
+    const last = shown[shown.length - 1];
+    curves.describe(`${plural(shown.length, "endpoint")}, cheapest first: idle, ${shown[0].id} costs ${milliseconds(shown[0].curve[1][0])} and ${last.id} ${milliseconds(last.curve[1][0])}.`);
+    curves.fill();
+  }
+
+  function update(newer) {
+    view = newer;
     const s = view.served;
     const of = (count) => percent(s.arrivals ? count / s.arrivals : 0);
     tiles.rate.set(number(view.load_rps, 0) + " rps", `${number(s.arrivals)} since start`);
@@ -26,12 +57,13 @@ export function mount(root, context) {
     tiles.paid.set(number(s.replica_seconds / 3600, 1) + " h", "replica-hours since start");
     const most = Math.max(...view.endpoints.map((e) => e.share), 0.01);
     put(endpoints, JSON.stringify(view.endpoints), () => table("Endpoints",
-      [["endpoint"], ["state"], ["share", "n"], ["in flight", "n"], ["latency", "n"], ["p99", "n"], ...(view.balancer ? [["expected", "n"]] : []), ["completed", "n"], ["failed", "n"], ["ejected", "n"]],
+      [["endpoint"], ["state"], ["share", "n"], ["in flight", "n"], ["latency", "n"], ["p99", "n"], ...(view.balancer ? [["expected", "n"]] : []), ...(hasPosterior() ? [["reward", "n"]] : []), ["completed", "n"], ["failed", "n"], ["ejected", "n"]],
       view.endpoints.map((e) => [
         h("span", {}, e.id, h("span", { class: "quiet-text small" }, " " + e.address)), chip(capital(e.state), TONES[e.state]), bar(e.share, most), number(e.in_flight),
-        milliseconds(e.latency_ms || null), milliseconds(e.p99_ms), ...(view.balancer ? [expected(e.learned_ms)] : []),
+        milliseconds(e.latency_ms || null), milliseconds(e.p99_ms), ...(view.balancer ? [expected(e.learned_ms)] : []), ...(hasPosterior() ? [posterior(e.posterior)] : []),
         number(e.completed), number(e.failed), number(e.ejections)]),
       "No endpoint yet."));
+    paintCurves();
     balancing.hidden = !view.balancer;
     put(balancer, JSON.stringify(view.balancer), () => view.balancer && h("dl", { class: "facts" },
       fact("Policy", `${view.balancer.policy}, held against least-request`),
@@ -44,8 +76,14 @@ export function mount(root, context) {
       fact("Starting takes", measured ? `${span(median)} (median), ${span(p90)} for one in ten, measured ${plural(measured, "time")}` : "not measured yet"),
       fact("Limits", `${view.limits[0]} to ${view.limits[1]} replicas`)));
   }
+  const hasPosterior = () => view.endpoints.some((e) => e.posterior);
   update(context.view);
   return { update };
+}
+
+/** The expected reward and the interval it may lie in. */
+function posterior(range) {
+  return range ? `${percent(range[0])} (${percent(range[1])} to ${percent(range[2])})` : "–";
 }
 
 /** What an answer costs with the learner, beside the baseline. */

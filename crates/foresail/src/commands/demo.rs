@@ -14,7 +14,7 @@ use crate::output::{print, print_json, write_file};
 /// Show Foresail at work: a real service, real traffic, and the loop that scales it ahead of the load.
 ///
 /// Starts copies of a sample service, our proxy in front of them and an open-loop load generator, plays two short days
-/// with a crowd, a slow copy and a failing one, and scales by forecast. A dashboard shows it live; at the end stands a
+/// with a crowd, a slow copy, a failing one and a flood, scales by forecast and holds the flood back. A dashboard shows it live; at the end stands a
 /// scorecard against Kubernetes' HPA. Everything is local and ends with the command.
 #[derive(Args, Debug)]
 pub(crate) struct Demo {

@@ -6,24 +6,31 @@ mod client;
 mod counters;
 mod plan;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
+use bytes::Bytes;
+use foresail_core::SeededRng;
+use http_body_util::Empty;
+use hyper::header::{HOST, HeaderName, HeaderValue};
+use hyper::{Request, Uri};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use self::client::Client;
+pub(crate) use self::client::Client;
 pub(crate) use self::counters::{Counters, Counts, Histogram};
 use self::plan::Arrivals;
 pub(crate) use self::plan::{LoadPlan, Spread};
 
 /// Most requests sent and not yet answered. One beyond is an error at once.
 const MOST_IN_FLIGHT: usize = 16_384;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What is sent, where, and when.
 #[derive(Clone, Debug)]
@@ -34,6 +41,9 @@ pub(crate) struct LoadOptions {
     pub(crate) host: String,
     /// Their path.
     pub(crate) path: String,
+    /// The clients that requests are said to come from (`X-Forwarded-For`), so many addresses from that one on, each as
+    /// likely; none says nothing.
+    pub(crate) clients: Option<(Ipv4Addr, u32)>,
     /// Their rate over time.
     pub(crate) plan: LoadPlan,
     /// How they are spread at that rate.
@@ -57,6 +67,7 @@ impl LoadOptions {
             target,
             host: target.to_string(),
             path: "/".to_owned(),
+            clients: None,
             plan,
             spread: Spread::Poisson,
             seed,
@@ -84,7 +95,8 @@ impl LoadGenerator {
     /// # Errors
     /// If the host or path is none, or the system gives no thread.
     pub(crate) fn start(options: LoadOptions) -> anyhow::Result<Self> {
-        let client = Client::new(options.target, &options.host, &options.path, options.connections.max(1))?;
+        let client = Client::new(options.target, options.connections);
+        let request = Template::new(&options.host, &options.path)?;
         let runtime = Builder::new_current_thread().enable_all().build().context("no runtime for the load")?;
         let counters = Arc::new(Counters::new());
         let started = Instant::now();
@@ -94,7 +106,7 @@ impl LoadGenerator {
         let work = move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = generate(options, client, &shared, started) => {}
+                    () = generate(options, client, &request, &shared, started) => {}
                     _ = stopping.wait_for(|stop| *stop) => {}
                 }
             });
@@ -132,8 +144,41 @@ impl Drop for LoadGenerator {
     }
 }
 
-async fn generate(options: LoadOptions, client: Client, counters: &Arc<Counters>, started: Instant) {
-    let LoadOptions { plan, spread, seed, warm_up, timeout, late_after, .. } = options;
+/// What is sent each time.
+#[derive(Debug)]
+struct Template {
+    host: HeaderValue,
+    uri: Uri,
+}
+
+impl Template {
+    fn new(host: &str, path: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            host: HeaderValue::from_str(host).with_context(|| format!("{host:?} is no host"))?,
+            uri: path.parse().with_context(|| format!("{path:?} is no path"))?,
+        })
+    }
+
+    fn request(&self, client: Option<Ipv4Addr>) -> Request<Empty<Bytes>> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.uri.clone();
+        request.headers_mut().insert(HOST, self.host.clone());
+        if let Some(value) = client.and_then(|client| HeaderValue::from_str(&client.to_string()).ok()) {
+            request.headers_mut().insert(FORWARDED_FOR, value);
+        }
+        request
+    }
+}
+
+async fn generate(
+    options: LoadOptions,
+    client: Client,
+    template: &Template,
+    counters: &Arc<Counters>,
+    started: Instant,
+) {
+    let LoadOptions { clients, plan, spread, seed, warm_up, timeout, late_after, .. } = options;
+    let mut whose = SeededRng::seed_from_u64(seed).fork(1);
     let client = Arc::new(client);
     let mut requests = JoinSet::new();
     let uncounted = Arc::new(Counters::new());
@@ -152,10 +197,13 @@ async fn generate(options: LoadOptions, client: Client, counters: &Arc<Counters>
             counters.answered(false, intended.elapsed(), late_after);
             continue;
         }
-        let (client, counters) = (Arc::clone(&client), Arc::clone(counters));
+        let from = clients.map(|(first, count)| {
+            Ipv4Addr::from(u32::from(first).wrapping_add(whose.below(count.max(1) as usize) as u32))
+        });
+        let (client, counters, request) = (Arc::clone(&client), Arc::clone(counters), template.request(from));
         requests.spawn(async move {
-            let answer = timeout_at(intended + timeout, client.get()).await;
-            let good = matches!(answer, Ok(Ok(status)) if status.as_u16() < 400);
+            let answer = timeout_at(intended + timeout, client.send(request)).await;
+            let good = matches!(answer, Ok(Ok(response)) if response.status().as_u16() < 400);
             counters.answered(good, intended.elapsed(), late_after);
         });
     }

@@ -9,7 +9,7 @@ mod plan;
 mod score;
 pub(crate) mod service;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use foresail_actuate::process::{OnCrash, ProcessActuator, ProcessConfig};
 use foresail_actuate::{Actuator, Observed};
 use foresail_core::{Limits, Mode, Replicas, TimeZone, Timestamp};
 use foresail_ingest::{ReadOptions, Source, read};
-use foresail_proxy::{Admission, ListenConfig, Proxy, ProxyConfig};
+use foresail_proxy::{Admission, GuardConfig, GuardMode, ListenConfig, Proxy, ProxyConfig};
 use foresail_scale::Service;
-use foresail_scale::controller::Controller;
+use foresail_scale::controller::{Controller, Entry};
 use foresail_scale::discrepancy::{Discrepancies, DiscrepancyOptions};
 use foresail_scale::planner::{DownRules, Guardrails};
 use foresail_scale::policies::{PolicyOptions, build};
@@ -84,6 +84,13 @@ pub(crate) struct DemoOptions {
     pub(crate) seed: u64,
 }
 
+/// Who the clients are, and who floods: addresses that are nobody's.
+const CLIENTS: (Ipv4Addr, u32) = (Ipv4Addr::new(198, 18, 0, 0), 1 << 13);
+const FLOODER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
+/// When the flood begins and how long it lasts, in days; in the night between the two. Its rate, over that of noon.
+const FLOOD: (f64, f64) = (0.94, 0.1);
+const FLOOD_RATE: f64 = 0.7;
+
 /// On the service's clock: time between two decisions, length of a day, time a copy takes to start.
 const TICK: Duration = Duration::from_secs(15);
 const DAY: Duration = Duration::from_secs(1_800);
@@ -144,6 +151,7 @@ struct Stage {
     stop: watch::Sender<bool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     load: LoadGenerator,
+    flood: LoadGenerator,
     watched: Arc<std::sync::Mutex<Vec<Peak>>>,
     url: String,
     begun: Instant,
@@ -188,7 +196,7 @@ impl Stage {
             actuator: Some(Arc::clone(&actuator) as Arc<dyn Actuator>),
             known: watch::channel(Arc::default()).1,
             // Workers hand over four times a second, which is a long time on this clock.
-            fingerprint: Some(Prints::new(Duration::from_secs(5).mul_f64(pace.speed).max(TICK), None)?),
+            fingerprint: Some(Prints::without_metrics(Duration::from_secs(5).mul_f64(pace.speed).max(TICK))?),
             league: LeagueOptions {
                 step: TICK,
                 horizon: 24,
@@ -221,11 +229,17 @@ impl Stage {
         let load = LoadGenerator::start(LoadOptions {
             late_after: Duration::from_millis(LATE_MS),
             spread: Spread::Constant,
+            clients: Some(CLIENTS),
             ..LoadOptions::new(address, sent, options.seed)
+        })?;
+        let flood = LoadGenerator::start(LoadOptions {
+            clients: Some((FLOODER, 1)),
+            connections: 64,
+            ..LoadOptions::new(address, plan.flood(FLOOD, FLOOD_RATE * options.peak_rps)?, options.seed + 1)
         })?;
         tasks.push(tokio::spawn(engine.run(until(stopped))));
         let (watched, begun) = (Arc::default(), load.started());
-        Ok(Self { actuator, proxy, plane, handle, stop, tasks, load, watched, url, begun })
+        Ok(Self { actuator, proxy, plane, handle, stop, tasks, load, flood, watched, url, begun })
     }
 
     /// Lets it play, says how it goes, and makes the faults happen.
@@ -234,6 +248,7 @@ impl Stage {
         let mut looks = interval(Duration::from_millis(100));
         let end = self.begun + plan.length();
         let mut faults = faults(plan);
+        let mut flood = Some(plan.cycle.mul_f64(FLOOD.0));
         let interrupted = signalled();
         tokio::pin!(interrupted);
         loop {
@@ -247,6 +262,10 @@ impl Stage {
                 }
                 _ = looks.tick() => {
                     self.watch_peaks(plan).await;
+                    if flood.take_if(|at| self.begun.elapsed() >= *at).is_some() {
+                        let rate = FLOOD_RATE * options.peak_rps;
+                        note(&format!("a flood: {FLOODER} asks {rate:.0} times a second from now on"));
+                    }
                     while faults.first().is_some_and(|f| self.begun.elapsed() >= f.at) {
                         let fault = faults.remove(0);
                         self.inflict(&fault).await;
@@ -290,7 +309,8 @@ impl Stage {
         // The last answers are waited for, unless it was cut short.
         let last = tokio::time::timeout(Duration::from_secs(3), self.load.finished()).await;
         let counts = last.unwrap_or_else(|_| self.load.counters().read());
-        drop(self.load);
+        let flood = self.flood.counters().read();
+        drop((self.load, self.flood));
         let view = self.plane.view("sample").context("the service is gone")?;
         self.stop.send_replace(true);
         for task in self.tasks {
@@ -304,8 +324,16 @@ impl Stage {
         }
         ended.context("the copies were not ended")?;
         let peaks = self.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        Ok(Summary::new(options, plan, pace.speed, &counts, peaks, &view))
+        let told = told(&options.folder.join("journal.jsonl"))?;
+        Ok(Summary::new(options, plan, pace.speed, (&counts, &flood), peaks, told, &view))
     }
+}
+
+/// What a journal tells beside decisions.
+fn told(journal: &Path) -> anyhow::Result<Vec<String>> {
+    let entries = foresail_store::entries_after::<Entry>(journal, 0)?;
+    let text = |entry| if let Entry::Told { text, .. } = entry { Some(text) } else { None };
+    Ok(entries.into_iter().filter_map(text).collect())
 }
 
 /// What goes otherwise than predicted, told within a demonstration's two days.
@@ -360,6 +388,9 @@ fn front() -> ProxyConfig {
         workers: 2,
         late_after: Duration::from_millis(LATE_MS),
         admission: Admission::default(),
+        // The generator is the proxy in front that says who its clients are.
+        trusted_proxies: vec!["127.0.0.1/32".parse().expect("a network")],
+        guard: Some(GuardConfig { mode: GuardMode::Enforce, clients: 1 << 16, ..GuardConfig::default() }),
         fingerprint: true,
         ..ProxyConfig::default()
     }

@@ -7,6 +7,8 @@ use foresail_core::{Column, Frame, SeededRng, TimeZone, Timestamp};
 use foresail_forecast::metrics::percentile;
 use foresail_sim::generate::exercise3_load;
 
+use super::load::LoadPlan;
+
 /// Highest value of the exercise's law on a weekday: noon, at 12:00 sharp.
 const LAW_PEAK: f64 = 80.0 * 1.5 * 1.2;
 /// Days of history that the learners begin with.
@@ -101,6 +103,19 @@ impl Plan {
     pub(crate) fn jump(&mut self, at_s: f64, factor: f64) {
         let from = (at_s / self.step.as_secs_f64()).ceil().max(0.0) as usize;
         self.rates.iter_mut().skip(from).for_each(|rate| *rate *= factor);
+    }
+
+    /// A flood of `rate` requests a second that begins at, and lasts for, so many cycles.
+    ///
+    /// # Errors
+    /// If that is no plan.
+    pub(crate) fn flood(&self, (at, length): (f64, f64), rate: f64) -> anyhow::Result<LoadPlan> {
+        let per_cycle = self.cycle.as_secs_f64() / self.step.as_secs_f64();
+        let steps = |cycles: f64| (cycles * per_cycle).round() as usize;
+        let mut rates = vec![0.0; steps(at)];
+        rates.resize(steps(at + length).max(1), rate);
+        rates.push(0.0);
+        LoadPlan::new(rates, self.step)
     }
 
     /// How long it plays.

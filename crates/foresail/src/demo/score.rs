@@ -23,6 +23,19 @@ pub(crate) struct Peak {
     pub(crate) is_ready: bool,
 }
 
+/// What became of the flood.
+#[derive(Clone, Debug, Serialize)]
+struct Flood {
+    /// Who flooded.
+    client: String,
+    requests: u64,
+    /// Those that reached a copy.
+    passed: u64,
+    held_percent: f64,
+    /// The last verdict on it, with its reason.
+    verdict: Option<String>,
+}
+
 /// The scorecard.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Summary {
@@ -44,6 +57,9 @@ pub(crate) struct Summary {
     replica_seconds: f64,
     peaks: Vec<Peak>,
     peaks_ready: bool,
+    flood: Flood,
+    /// What the journal tells of endpoints, the guard and the load, in order.
+    told: Vec<String>,
     /// Champion and baseline on the same observed load, each on a fluid plant of its own; none for a rival's policy.
     counterfactual: Option<Counterfactual>,
     tick_p99_ms: f64,
@@ -66,8 +82,9 @@ impl Summary {
         options: &DemoOptions,
         plan: &Plan,
         speed: f64,
-        counts: &Counts,
+        (counts, flood): (&Counts, &Counts),
         peaks: Vec<Peak>,
+        told: Vec<String>,
         view: &ServiceView,
     ) -> Self {
         let share = |part: u64, of: u64| if of > 0 { 100.0 * part as f64 / of as f64 } else { 0.0 };
@@ -90,6 +107,8 @@ impl Summary {
             replica_seconds: view.served.replica_seconds / speed,
             peaks_ready: !peaks.is_empty() && peaks.iter().all(|p| p.is_ready),
             peaks,
+            flood: Flood::new(flood, view),
+            told,
             counterfactual: (card.requests > 0.0).then(|| Counterfactual {
                 late_percent: 100.0 * card.champion_late,
                 hpa_late_percent: 100.0 * card.baseline_late,
@@ -123,8 +142,12 @@ impl Summary {
                 format!("{:.0}/s at {:.0} s: {verdict} ({:.0}/s)", p.load_rps, p.at_s, p.ready_rps)
             })
             .collect();
+        let flood = &self.flood;
+        let verdict = flood.verdict.as_deref().unwrap_or("nothing was held against it");
+        let told: String = self.told.iter().map(|text| format!("journal: {text}\n")).collect();
         format!(
-            "{}{} requests, {} late, {} failed; median {} ms, 99th percentile {} ms\npeaks: {}\na demonstration: the \
+            "{}{} requests, {} late, {} failed; median {} ms, 99th percentile {} ms\npeaks: {}\nflood: {} requests of {}, \
+             {:.1} % held ({verdict})\n{told}a demonstration: the \
              constants of every policy ran {:.0} times fast; the benchmark is `foresail simulate`\n",
             table.render(),
             self.requests,
@@ -133,8 +156,26 @@ impl Summary {
             cell(self.p50_ms, 1),
             cell(self.p99_ms, 1),
             peaks.join("; "),
+            flood.requests,
+            flood.client,
+            flood.held_percent,
             self.speed,
         )
+    }
+}
+
+impl Flood {
+    fn new(counts: &Counts, view: &ServiceView) -> Self {
+        let client = super::FLOODER.to_string();
+        let verdicts = view.guard.as_ref().map_or(&[][..], |guard| &guard.verdicts);
+        let verdict = verdicts.iter().find(|verdict| verdict.client == client);
+        Self {
+            requests: counts.sent,
+            passed: counts.ok,
+            held_percent: if counts.sent > 0 { 100.0 * (1.0 - counts.ok as f64 / counts.sent as f64) } else { 0.0 },
+            verdict: verdict.map(|verdict| format!("{}: {}", verdict.action, verdict.reason)),
+            client,
+        }
     }
 }
 
@@ -142,9 +183,11 @@ impl Summary {
 pub(super) fn line(elapsed: Duration, view: &ServiceView, counts: &Counts) -> String {
     let ahead = view.forecast.as_ref().and_then(|f| f.mean.get(4));
     let late = if counts.sent > 0 { 100.0 * counts.late as f64 / counts.sent as f64 } else { 0.0 };
+    let attack = view.guard.as_ref().filter(|guard| guard.is_engaged && guard.attack_rps >= 1.0);
+    let held = attack.map_or_else(String::new, |guard| format!("[guard: {:.0}/s are an attack]", guard.attack_rps));
     let baseline = view.last.as_ref().map_or(0, |r| r.baseline.0);
     format!(
-        "{:>5.0} s  {:>5.0}/s now, {:>5}/s expected  {:>2} ready of {:>2} wanted (hpa {:>2})  {:.3} % late  {}",
+        "{:>5.0} s  {:>5.0}/s now, {:>5}/s expected  {:>2} ready of {:>2} wanted (hpa {:>2})  {:.3} % late  {}{held}",
         elapsed.as_secs_f64(),
         view.load_rps.unwrap_or(0.0),
         cell(ahead.copied(), 0),

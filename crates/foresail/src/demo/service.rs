@@ -31,6 +31,9 @@ use self::fault::{CopyFault, Fault};
 use self::workers::{Outcome, Workers};
 use crate::args::Span;
 
+/// Is on every answer, so that those of proxies are told from it.
+pub(crate) const SERVED_BY: header::HeaderName = header::HeaderName::from_static("x-served-by");
+
 /// Most connections open at a time; more wait to be accepted.
 const MOST_CONNECTIONS: usize = 4096;
 
@@ -244,6 +247,7 @@ fn plain(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain"));
+    response.headers_mut().insert(SERVED_BY, header::HeaderValue::from_static("sample-service"));
     response
 }
 

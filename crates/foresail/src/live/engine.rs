@@ -27,11 +27,12 @@ use super::alerts::Alerts;
 use super::brain::Brain;
 use super::expectations::{Expectations, OpenStep};
 use super::fingerprint::Prints;
+use super::guard::GuardWatch;
 use super::keeper::Keeper;
 use super::league::{League, LeagueOptions};
 use super::meter::{Pulse, Window, window};
 use super::notices::Notices;
-use super::view;
+use super::{rotation, view};
 use crate::clock::{Stopwatch, Tempo};
 
 /// How often arrivals are looked at between two ticks, and over how long a rise is judged.
@@ -147,6 +148,9 @@ pub(crate) struct Engine {
     step: Option<OpenStep>,
     expectations: Option<Expectations>,
     prints: Option<Prints>,
+    guard: GuardWatch,
+    /// Of the load at the proxy, as the guard has it.
+    quality: Quality,
     alerts: Alerts,
     tick_ms: VecDeque<f64>,
     cpu_s: f64,
@@ -204,6 +208,8 @@ impl Engine {
             step: None,
             expectations,
             prints,
+            guard: GuardWatch::default(),
+            quality: Quality::Good,
             alerts,
             tick_ms: VecDeque::new(),
             cpu_s: 0.0,
@@ -240,6 +246,7 @@ impl Engine {
         let now = self.options.tempo.now();
         self.see().await;
         let window = self.measure();
+        self.watch_guard(now);
         let observation = self.observation(now, window.as_ref());
         self.learn_capacity(now, &observation, window.as_ref());
         self.learn_events(now);
@@ -271,6 +278,10 @@ impl Engine {
     fn measure(&mut self) -> Option<Window> {
         let stats = self.options.proxy.as_ref()?.stats();
         let (before, since) = self.before.replace((stats.clone(), Stopwatch::start()))?;
+        let now = self.options.tempo.now();
+        for text in rotation::told(&before, &stats) {
+            self.write(&Entry::Told { time: now, text });
+        }
         Some(window(&before, &stats, since.seconds()))
     }
 
@@ -291,7 +302,10 @@ impl Engine {
             samples.extend(std::iter::from_fn(|| feed.try_recv().ok()));
         }
         if let Some((window, rps)) = window.and_then(|w| Some((w, w.arrivals_rps()?))) {
-            let quality = if window.saturated { Quality::Saturated } else { Quality::Good };
+            let quality = match self.quality {
+                Quality::Good if window.saturated => Quality::Saturated,
+                quality => quality,
+            };
             let value = self.options.tempo.rate(rps);
             samples.push(Sample {
                 metric: Metric::RequestRate,
@@ -342,6 +356,15 @@ impl Engine {
         }
     }
 
+    /// Takes what the guard makes of the load, and writes down when it begins to act and when that is over.
+    fn watch_guard(&mut self, now: Timestamp) {
+        let Some(account) = self.options.proxy.as_ref().and_then(|proxy| proxy.guard_account()) else { return };
+        self.quality = self.guard.quality(&account);
+        if let Some(entry) = self.guard.tick(now, &account, &self.options.tempo) {
+            self.write(&entry);
+        }
+    }
+
     /// Takes what the workers have seen of the work; a change of its kind is written down.
     fn take_prints(&mut self, now: Timestamp, window: Option<&Window>) {
         let (Some(prints), Some(proxy)) = (&mut self.prints, &self.options.proxy) else { return };
@@ -366,7 +389,9 @@ impl Engine {
                 let regime = self.prints.as_ref().and_then(Prints::regime);
                 self.league.push(ended.start, ended.load().map(|load| self.options.tempo.real_rate(load)), regime);
             }
-            self.step.get_or_insert_with(|| OpenStep::at(start)).add(sample.value, window);
+            let is_sound = matches!(sample.quality, Quality::Good | Quality::Saturated);
+            let load = is_sound.then_some(sample.value);
+            self.step.get_or_insert_with(|| OpenStep::at(start)).add(load, window);
         }
     }
 

@@ -34,10 +34,12 @@ impl OpenStep {
         Self { start, loads: 0.0, ticks: 0, served: 0, seconds: 0.0, latency: (0.0, 0) }
     }
 
-    /// Adds a tick: its load on the service's clock, and what the proxy saw.
-    pub(super) fn add(&mut self, load: f64, window: Option<&Window>) {
-        self.loads += load;
-        self.ticks += 1;
+    /// Adds a tick: its load on the service's clock, if it is one to learn from, and what the proxy saw.
+    pub(super) fn add(&mut self, load: Option<f64>, window: Option<&Window>) {
+        if let Some(load) = load {
+            self.loads += load;
+            self.ticks += 1;
+        }
         if let Some(window) = window {
             self.served += window.completed;
             self.seconds += window.seconds;
@@ -47,7 +49,7 @@ impl OpenStep {
         }
     }
 
-    /// Mean load, requests a second of the service's clock.
+    /// Mean load, requests a second of the service's clock; none where no tick had one.
     pub(super) fn load(&self) -> Option<f64> {
         (self.ticks > 0).then(|| self.loads / f64::from(self.ticks))
     }

@@ -9,10 +9,12 @@ use foresail_core::fingerprint::{Collector, FingerprintOptions, Fingerprinter, R
 use foresail_learn::resource::ResourceForecaster;
 use foresail_proxy::{Workload, fingerprint_options};
 use foresail_scale::controller::Entry;
-use foresail_server::api::plane::{AlikeView, FingerprintView, KindView, Told};
+use foresail_server::api::plane::{AlikeView, FingerprintView, KindView, OwnMetricView, Told};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::meter::Window;
+use super::own_metrics::Values;
 
 /// Intervals ahead that resource use is foretold, and after which it is looked at what followed.
 const AHEAD: usize = 10;
@@ -37,6 +39,8 @@ const CHANGED: f64 = 0.25;
 pub(crate) struct Prints {
     interval: Duration,
     state: State,
+    /// The application's own figures, as they are.
+    values: watch::Receiver<Values>,
     /// Start of the open interval; its length on the wall clock, and the work that endpoints did in it, seconds.
     open: Option<Timestamp>,
     seconds: f64,
@@ -68,21 +72,37 @@ struct Usual {
     rate_rps: f64,
     median_ms: f64,
     errors: f64,
+    /// The application's own figures that answered.
+    own: BTreeMap<String, f64>,
 }
 
 impl Prints {
     /// Goes on from what was saved, where that is of the same features; an interval is `interval` of the service's clock.
+    /// `values` are the application's own figures, in the order of their names, `metrics`.
     ///
     /// # Errors
     /// If there can be no fingerprints of these options.
-    pub(crate) fn new(interval: Duration, saved: Option<State>) -> anyhow::Result<Self> {
-        let options = fingerprint_options();
+    pub(crate) fn new(
+        interval: Duration,
+        metrics: Vec<String>,
+        values: watch::Receiver<Values>,
+        saved: Option<State>,
+    ) -> anyhow::Result<Self> {
+        let options = FingerprintOptions { metrics, ..fingerprint_options() };
         let state = match saved.filter(|state| state.is_of(&options)) {
             Some(state) => state,
             None => State::new(options)?,
         };
         let (open, view) = (None, None);
-        Ok(Self { interval, state, open, seconds: 0.0, busy_s: 0.0, since_save: 0, is_new: false, view })
+        Ok(Self { interval, state, values, open, seconds: 0.0, busy_s: 0.0, since_save: 0, is_new: false, view })
+    }
+
+    /// Begins, with what the proxy sees alone.
+    ///
+    /// # Errors
+    /// If there can be no fingerprints of these options.
+    pub(crate) fn without_metrics(interval: Duration) -> anyhow::Result<Self> {
+        Self::new(interval, Vec::new(), watch::channel(Vec::new()).1, None)
     }
 
     /// Takes in what was seen in the tick that ends at `now`, and ends the interval if it is over: what is to be journalled
@@ -108,7 +128,8 @@ impl Prints {
         let span = Duration::from_secs_f64(self.seconds);
         let busy = self.busy_s / self.seconds;
         (self.open, self.seconds, self.busy_s) = (Some(now), 0.0, 0.0);
-        let (change, view) = self.state.close(start, span, self.interval, busy);
+        let own = self.values.borrow().clone();
+        let (change, view) = self.state.close(start, (span, self.interval), &own, busy);
         self.view = Some(view);
         self.since_save += 1;
         self.is_new = change.is_some() || self.since_save >= SAVE;
@@ -153,16 +174,19 @@ impl State {
         self.fingerprinter.options() == options && self.regimes.len() == self.fingerprinter.memory().len()
     }
 
-    /// Ends the interval from `start` on, `span` long on the wall clock, in which endpoints worked on `busy` requests at a time.
+    /// Ends the interval from `start` on, `span` long on the wall clock and `interval` on the service's, in which endpoints
+    /// worked on `busy` requests at a time and the application's own figures were `own`.
     fn close(
         &mut self,
         start: Timestamp,
-        span: Duration,
-        interval: Duration,
+        (span, interval): (Duration, Duration),
+        own: &[Option<f64>],
         busy: f64,
     ) -> (Option<Entry>, FingerprintView) {
-        let seen = Usual::of(self.fingerprinter.collector_mut(), span);
-        let print = self.fingerprinter.close(start, span, &[], Some(busy));
+        let names = self.fingerprinter.options().metrics.clone();
+        let answered = names.into_iter().zip(own).filter_map(|(name, value)| Some((name, (*value)?)));
+        let seen = Usual { own: answered.collect(), ..Usual::of(self.fingerprinter.collector_mut(), span) };
+        let print = self.fingerprinter.close(start, span, own, Some(busy));
         let foretold = self.forecaster.push(&self.fingerprinter, &print, Some(busy)).map(|v| v.max(0.0));
         self.regimes.push_back(print.regime);
         while self.regimes.len() > self.fingerprinter.memory().len() {
@@ -223,6 +247,11 @@ impl State {
         if (now.errors - before.errors).abs() > POINT {
             said.push(format!("{:.0} % failed, were {:.0} %", 100.0 * now.errors, 100.0 * before.errors));
         }
+        for (name, is) in &now.own {
+            if let Some(was) = before.own.get(name).filter(|was| changed(is.abs(), was.abs()) || is * *was < 0.0) {
+                said.push(format!("{name} {is:.3}, was {was:.3}"));
+            }
+        }
         if said.is_empty() {
             said.push("many figures by a little each".to_owned());
         }
@@ -279,6 +308,15 @@ impl State {
             rate_rps: seen.rate_rps,
             kinds: kinds.collect(),
             points: points.collect(),
+            own: seen
+                .own
+                .iter()
+                .map(|(name, value)| OwnMetricView {
+                    name: name.clone(),
+                    value: *value,
+                    usual: usual.and_then(|usual| usual.own.get(name).copied()),
+                })
+                .collect(),
             explained: (axis(0), axis(1)),
             alike: alike.collect(),
             busy,
@@ -298,6 +336,7 @@ impl Usual {
             rate_rps: collector.requests() as f64 / span.as_secs_f64().max(1e-6),
             median_ms: collector.median_ms().unwrap_or(0.0),
             errors: collector.error_share(),
+            own: BTreeMap::new(),
         }
     }
 
@@ -322,6 +361,10 @@ impl Usual {
         self.rate_rps += pace * (seen.rate_rps - self.rate_rps);
         self.median_ms += pace * (seen.median_ms - self.median_ms);
         self.errors += pace * (seen.errors - self.errors);
+        for (name, value) in &seen.own {
+            let mean = self.own.entry(name.clone()).or_insert(*value);
+            *mean += pace * (value - *mean);
+        }
     }
 }
 
@@ -373,7 +416,7 @@ mod tests {
 
     #[test]
     fn a_change_of_mix_at_the_same_rate_is_told_within_two_minutes_with_its_reason() {
-        let mut prints = Prints::new(INTERVAL, None).unwrap();
+        let mut prints = Prints::without_metrics(INTERVAL).unwrap();
         assert_eq!((prints.regime(), prints.view()), (None, None));
         let entries = play(&mut prints, 0..220);
         let [Entry::Told { time, text: reason }, Entry::Told { text: back, .. }] = &entries[..] else {
@@ -396,7 +439,7 @@ mod tests {
 
     #[test]
     fn a_restart_goes_on_alike() {
-        let mut prints = Prints::new(INTERVAL, None).unwrap();
+        let mut prints = Prints::without_metrics(INTERVAL).unwrap();
         play(&mut prints, 0..81);
         let mut saved = None;
         for tick in 81..120 {
@@ -407,7 +450,8 @@ mod tests {
         }
         let (tick, bytes) = saved.expect("a change is saved at once");
         let state: State = serde_json::from_slice(&bytes).unwrap();
-        let mut twin = Prints::new(INTERVAL, Some(state)).unwrap();
+        let values = watch::channel(Vec::new()).1;
+        let mut twin = Prints::new(INTERVAL, Vec::new(), values, Some(state)).unwrap();
         twin.open = Some(Timestamp::from_secs(15 * tick));
         play(&mut twin, tick + 1..120);
         assert_eq!(twin.state, prints.state);
@@ -415,8 +459,30 @@ mod tests {
     }
 
     #[test]
+    fn the_application_s_own_figures_tell_of_what_requests_do_not() {
+        let names = vec!["hit_ratio".to_owned(), "queue".to_owned()];
+        let (sender, values) = watch::channel(vec![None, None]);
+        let mut prints = Prints::new(INTERVAL, names, values, None).unwrap();
+        let mut entries = Vec::new();
+        for tick in 0..240 {
+            let hit_ratio = if tick < 160 { 0.9 } else { 0.2 };
+            sender.send_replace(vec![Some(hit_ratio + 0.01 * f64::from(tick as i32 % 3)), None]);
+            entries.extend(play(&mut prints, 10_000 + tick..10_001 + tick));
+        }
+        let [Entry::Told { time, text }] = &entries[..] else { panic!("{entries:?}") };
+        assert!(time.since(Timestamp::from_secs(15 * 10_160)) <= Duration::from_secs(120), "{time}");
+        assert!(text.contains("hit_ratio 0.2") && text.contains(", was 0.89") && !text.contains("queue"), "{text}");
+        let [own] = &prints.view().unwrap().own[..] else { panic!("what does not answer is not shown") };
+        assert!((own.value - 0.21).abs() < 0.011 && (own.usual.unwrap() - 0.21).abs() < 0.02, "{own:?}");
+        let bytes = serde_json::to_vec(&prints.state).unwrap();
+        let state = serde_json::from_slice(&bytes).unwrap();
+        let fewer = Prints::new(INTERVAL, Vec::new(), watch::channel(Vec::new()).1, Some(state)).unwrap();
+        assert_eq!(fewer.regime(), None, "other figures are other features");
+    }
+
+    #[test]
     fn without_requests_there_are_intervals_all_the_same() {
-        let mut prints = Prints::new(INTERVAL, None).unwrap();
+        let mut prints = Prints::without_metrics(INTERVAL).unwrap();
         for tick in 0..40 {
             let changed = prints.tick(Timestamp::from_secs(15 * tick), None, Some(&window(0.0)));
             assert_eq!(changed, None);

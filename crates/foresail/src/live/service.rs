@@ -27,6 +27,7 @@ use super::keeper::Keeper;
 use super::league::LeagueOptions;
 use super::notices::Notices;
 use super::outside::Outside;
+use super::own_metrics::OwnMetrics;
 use super::past::past;
 use super::wiring::{endpoint, follow, rehearse, until};
 use crate::clock::Tempo;
@@ -304,15 +305,26 @@ async fn turn(house: &House, name: &str, config: &ServiceConfig, parts: Parts) -
         None => Discrepancies::new(DiscrepancyOptions::default())?,
     };
 
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = Vec::new();
     let fingerprint = if parts.proxy.is_some() && config.fingerprint.on {
         let saved = house.keeper.restore::<PrintsState>(name, "fingerprint")?.map(|(state, _)| state);
-        Some(Prints::new(config.fingerprint.interval, saved)?)
+        let interval = config.fingerprint.interval;
+        let (mut names, mut values) = (Vec::new(), watch::channel(Vec::new()).1);
+        if let Some(metrics) = &config.fingerprint.metrics {
+            let queries: Vec<(String, String)> = metrics.queries.clone().into_iter().collect();
+            names.extend(queries.iter().map(|(name, _)| name.clone()));
+            let source = metrics.source()?;
+            let asking = OwnMetrics { service: name.to_owned(), source, queries, interval, tempo: tempo.clone() };
+            let sender = watch::Sender::default();
+            values = sender.subscribe();
+            tasks.push(tokio::spawn(asking.run(sender)));
+        }
+        Some(Prints::new(interval, names, values, saved)?)
     } else {
         None
     };
 
-    let (stop, stopped) = watch::channel(false);
-    let mut tasks = Vec::new();
     // Where there is a proxy, it knows the load of now.
     let feed = feed.filter(|_| parts.proxy.is_none());
     let samples: Option<mpsc::Receiver<Sample>> = feed.map(|feed| {

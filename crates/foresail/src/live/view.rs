@@ -1,11 +1,12 @@
 //! What the loop shows of itself after a tick.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use foresail_actuate::{CopyState, Observed};
 use foresail_core::{JournalRecord, Metric, Mode, ReplicaCounts, Timestamp};
 use foresail_forecast::metrics::percentile;
-use foresail_proxy::{Acting, BalancerReport, EndpointState, ProxyStats};
+use foresail_proxy::{Acting, BalancerReport, EndpointState, GuardAccount, ProxyStats};
 use foresail_scale::CapacityLearner;
 use foresail_scale::controller::{Comparison, Seat, Ticked};
 use foresail_scale::discrepancy::ActionAccuracy;
@@ -17,6 +18,7 @@ use foresail_server::api::plane::{
 use super::brain::Brain;
 use super::engine::EngineOptions;
 use super::fingerprint::Prints;
+use super::guard;
 use super::league::Standing;
 use super::meter::Window;
 use crate::clock::Tempo;
@@ -33,6 +35,7 @@ pub(super) struct Sight<'a> {
     pub(super) learner: &'a CapacityLearner,
     pub(super) alerts: Vec<AlertView>,
     pub(super) prints: Option<&'a Prints>,
+    pub(super) guard: Option<Arc<GuardAccount>>,
     pub(super) accuracy: ActionAccuracy,
     pub(super) tick_ms: &'a VecDeque<f64>,
     pub(super) cpu_s: f64,
@@ -72,6 +75,7 @@ pub(super) fn empty(options: &EngineOptions) -> ServiceView {
         trials: Vec::new(),
         drift: DriftView::default(),
         fingerprint: None,
+        guard: None,
         alerts: Vec::new(),
         utilisation: UtilisationView::default(),
         capacity: CapacityView {
@@ -126,6 +130,7 @@ pub(super) fn view(sight: Sight<'_>) -> ServiceView {
     view.trials.clone_from(&sight.standing.trials);
     view.drift.clone_from(&sight.standing.drift);
     view.fingerprint = sight.prints.and_then(Prints::view);
+    view.guard = sight.guard.as_deref().map(|account| guard::view(account, sight.now, tempo));
     if let Some(controller) = options.brain.controller() {
         let cpu_s = sight.cpu_s + sight.standing.cpu_s;
         let card = controller.scorecard();
@@ -246,6 +251,8 @@ fn endpoints(sight: &Sight<'_>) -> Vec<EndpointView> {
                 failed: e.failed,
                 ejections: e.ejections,
                 learned_ms: e.learned.and_then(|arm| arm.prediction).map(|p| (p.mean_ms, p.low_ms, p.high_ms)),
+                posterior: e.learned.and_then(|arm| arm.interval.map(|(low, high)| (arm.value, low, high))),
+                curve: e.learned.and_then(|arm| arm.curve).map(|curve| (curve.slots, curve.price_ms.to_vec())),
             }
         })
         .collect();
@@ -273,6 +280,8 @@ fn endpoints(sight: &Sight<'_>) -> Vec<EndpointView> {
             failed: 0,
             ejections: 0,
             learned_ms: None,
+            posterior: None,
+            curve: None,
         });
     }
     shown

@@ -1,4 +1,4 @@
-//! `foresail bench forecast --suite` and `foresail bench balance` from outside.
+//! `foresail bench forecast --suite`, `foresail bench balance` and `foresail bench guard` from outside.
 
 use std::path::Path;
 
@@ -77,6 +77,37 @@ fn a_balance_that_fits_into_no_time_is_a_usage_error() {
         ("--scenario melting", "failing-100"),
     ] {
         let said = place.fails(2, &format!("bench balance {call}"));
+        assert!(said.contains(what), "{call}: {said}");
+    }
+}
+
+/// A round of real processes: a small flood, a guard that knows a morning, no other proxies.
+#[test]
+fn a_flood_is_held_and_people_are_served() {
+    let place = Place::new();
+    let call = "bench guard --contenders guard --attacks flood --seeds 1 --days 0 --rate 800 --seconds 2 --grace 1";
+    let document = place.json(&format!("{call} --warm-up 1 --json"));
+    let (none, flood) = (&document["cells"][0], &document["cells"][1]);
+    assert_eq!((none["attack"].as_str(), flood["attack"].as_str()), (Some("none"), Some("flood")));
+    let calm = &none["contenders"][0];
+    assert!(calm["legit_requests"].as_u64().is_some_and(|n| n > 10), "{calm}");
+    assert_eq!((calm["blocked"].as_f64(), calm["throttled"].as_f64()), (Some(0.0), Some(0.0)), "{calm}");
+    let line = &flood["contenders"][0];
+    assert!(line["attack_requests"].as_u64().is_some_and(|n| n > 500), "{line}");
+    let fates: Vec<u64> = (2..5).filter_map(|fate| line["trials"][0]["attack"][fate].as_u64()).collect();
+    assert!(fates.iter().sum::<u64>() > 0, "nothing was held: {line}");
+    assert!(document["decision"][0]["usual_p50_ns"].as_f64().is_some(), "{document}");
+}
+
+#[test]
+fn a_guard_that_cannot_be_measured_is_a_usage_error() {
+    let place = Place::new();
+    for (call, what) in [
+        ("--contenders guard --seconds 300 --minutes 1", "one round takes"),
+        ("--seconds 10", "expected less than --seconds"),
+        ("--attacks boredom", "cache-busting"),
+    ] {
+        let said = place.fails(2, &format!("bench guard {call}"));
         assert!(said.contains(what), "{call}: {said}");
     }
 }

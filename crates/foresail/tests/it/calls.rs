@@ -9,7 +9,7 @@ fn help_says_what_there_is() {
     for command in ["forecast", "backtest", "batch", "simulate", "features", "generate", "explain", "demo"] {
         insta::assert_snapshot!(format!("help_{command}"), place.ok(&format!("{command} --help")));
     }
-    for bench in ["forecast", "scale", "features", "balance"] {
+    for bench in ["forecast", "scale", "features", "balance", "guard"] {
         insta::assert_snapshot!(format!("help_bench_{bench}"), place.ok(&format!("bench {bench} --help")));
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sums::Sums;
 use crate::View;
-use crate::balancer::feedback::Feedback;
+use crate::balancer::feedback::{CostCurve, Feedback};
 
 /// An endpoint of which less is known has nothing of its own to say.
 const LEAST: f64 = 1.0;
@@ -216,8 +216,18 @@ impl Cost {
     /// What one more request adds in ms beside so many of others' that the view does not show, with `draw` standard errors
     /// of doubt.
     pub(super) fn of(&self, view: &View, unseen: f64, failure_cost_ms: f64, draw: f64) -> f64 {
+        self.beside(f64::from(view.in_flight) + unseen, failure_cost_ms, draw)
+    }
+
+    /// The same over what may be in flight, without doubt.
+    pub(super) fn curve(&self, failure_cost_ms: f64) -> CostCurve {
+        let price = |quarters: usize| self.beside(self.slots * quarters as f64 / 4.0, failure_cost_ms, 0.0);
+        CostCurve { slots: self.slots, price_ms: std::array::from_fn(price) }
+    }
+
+    fn beside(&self, in_flight: f64, failure_cost_ms: f64, draw: f64) -> f64 {
         let service = (self.level_ms + self.error_ms * draw).max(0.1 * self.level_ms);
-        let share = (f64::from(view.in_flight) + unseen + 1.0) / self.slots;
+        let share = (in_flight + 1.0) / self.slots;
         let (latency, added) = if share <= 1.0 {
             (service, self.first + self.rise * share * share * share)
         } else {

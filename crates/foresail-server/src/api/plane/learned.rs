@@ -24,6 +24,8 @@ pub struct FingerprintView {
     pub rate_rps: f64,
     /// Kinds of requests, those first that came most often.
     pub kinds: Vec<KindView>,
+    /// The application's own figures that are asked for and answered, by name.
+    pub own: Vec<OwnMetricView>,
     /// The last intervals, oldest first: start, kind of work, and the first two numbers of the fingerprint.
     pub points: Vec<(Timestamp, usize, f64, f64)>,
     /// Shares of what varies that these two show, 0 to 1.
@@ -48,6 +50,17 @@ pub struct KindView {
     /// Share of the requests, 0 to 1.
     pub share: f64,
     /// Its usual share in this kind of work, 0 to 1.
+    pub usual: Option<f64>,
+}
+
+/// A figure that the application tells of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnMetricView {
+    /// Its name, as configured.
+    pub name: String,
+    /// Its value in the interval.
+    pub value: f64,
+    /// What is usual in this kind of work.
     pub usual: Option<f64>,
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use foresail_core::{Direction, JournalRecord, Mode, ReplicaCounts, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::guard::GuardView;
 use super::learned::{
     CapacityView, DriftView, FingerprintView, ForecastView, ModelView, ScoreView, Told, UtilisationView,
 };
@@ -94,6 +95,8 @@ pub struct ServiceView {
     /// What kind of work it is doing; none where nobody tells, or nothing has been seen yet.
     #[serde(default)]
     pub fingerprint: Option<FingerprintView>,
+    /// What the guard sees and does, where there is one.
+    pub guard: Option<GuardView>,
     /// Alerts that hold or held lately, newest first.
     pub alerts: Vec<AlertView>,
     /// Utilisation that was predicted for actions against what came.
@@ -181,6 +184,11 @@ pub struct EndpointView {
     pub ejections: u64,
     /// What a balancer that learns expects of it under the fleet's usual load, ms: the mean, and where it may lie.
     pub learned_ms: Option<(f64, f64, f64)>,
+    /// The balancer's posterior of its reward and the 95 % credible interval, where it has one; 0 to 1.
+    pub posterior: Option<(f64, f64, f64)>,
+    /// Requests it serves at a time as far as its answers tell, and what one more costs in ms: with none in flight, a quarter
+    /// of those, and so on to twice as many; where the balancer reckons so.
+    pub curve: Option<(f64, Vec<f64>)>,
 }
 
 /// How a balancer that learns stands against least-request, which it has to beat.

@@ -7,9 +7,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::failure::usage;
-use crate::lab::balance::{
-    CellReport, Contender, Installed, Measured, Pace, Scenario, Stage, cells, order, report, table,
-};
+use crate::lab::balance::{CellReport, Contender, Measured, Pace, Scenario, Stage, cells, order, report, table};
+use crate::lab::peers::Installed;
 use crate::live::signalled;
 use crate::output::{note, print, print_json};
 use crate::progress;
@@ -66,7 +65,7 @@ impl Balance {
         let installed = Installed::find();
         let wanted = if self.contenders.is_empty() { &Contender::USUAL[..] } else { &self.contenders };
         let (contenders, absent): (Vec<Contender>, Vec<Contender>) =
-            wanted.iter().partition(|contender| installed.has(**contender));
+            wanted.iter().partition(|contender| installed.has(contender.program()));
         let absent: Vec<&str> = absent.into_iter().map(Contender::name).collect();
         if !absent.is_empty() {
             note(&format!("not installed, left out: {}", absent.join(", ")));

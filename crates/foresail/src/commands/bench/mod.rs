@@ -1,9 +1,10 @@
-//! `foresail bench forecast|scale|features|balance`: Foresail measured.
+//! `foresail bench forecast|scale|features|balance|guard`: Foresail measured.
 
 mod balance;
 mod features;
 mod forecast;
 mod gift;
+mod guard;
 mod load;
 mod loads;
 mod scale;
@@ -29,6 +30,8 @@ enum What {
     Scale(scale::Scale),
     /// Our balancers beside nginx and HAProxy: real processes, uneven and failing endpoints
     Balance(balance::Balance),
+    /// Our guard beside HAProxy and nginx: real processes, well-meant clients and floods
+    Guard(guard::Guard),
 }
 
 impl Bench {
@@ -38,6 +41,7 @@ impl Bench {
             What::Forecast(bench) => bench.run(),
             What::Scale(bench) => bench.run(),
             What::Balance(bench) => bench.run(),
+            What::Guard(bench) => bench.run(),
         }
     }
 }

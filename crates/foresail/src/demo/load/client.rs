@@ -3,12 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{HOST, HeaderValue};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -17,10 +15,8 @@ type Connection = SendRequest<Empty<Bytes>>;
 
 /// A client of one server.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
-    host: HeaderValue,
-    uri: Uri,
     /// One a connection there may be.
     room: Semaphore,
     /// Connections kept for the next request, the one used last on top.
@@ -28,21 +24,17 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(address: SocketAddr, host: &str, path: &str, connections: usize) -> anyhow::Result<Self> {
-        Ok(Self {
-            address,
-            host: HeaderValue::from_str(host).with_context(|| format!("{host:?} is no host"))?,
-            uri: path.parse().with_context(|| format!("{path:?} is no path"))?,
-            room: Semaphore::new(connections),
-            idle: Mutex::new(Vec::with_capacity(connections)),
-        })
+    /// One with at most so many connections, at least 1.
+    pub(crate) fn new(address: SocketAddr, connections: usize) -> Self {
+        let connections = connections.max(1);
+        let idle = Mutex::new(Vec::with_capacity(connections));
+        Self { address, room: Semaphore::new(connections), idle }
     }
 
     /// Sends one request and reads the whole answer. If it is cancelled, its connection is closed.
-    pub(super) async fn get(&self) -> anyhow::Result<StatusCode> {
+    pub(crate) async fn send(&self, mut request: Request<Empty<Bytes>>) -> anyhow::Result<Response<Bytes>> {
         let _place = self.room.acquire().await?;
-        let mut request = self.request();
-        let (mut connection, mut response) = loop {
+        let (mut connection, response) = loop {
             let (mut connection, is_kept) = match self.kept() {
                 Some(connection) => (connection, true),
                 None => (self.connect().await?, false),
@@ -56,13 +48,12 @@ impl Client {
                 },
             }
         };
-        while let Some(frame) = response.body_mut().frame().await {
-            frame?;
-        }
+        let (head, body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
         if connection.ready().await.is_ok() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
-        Ok(response.status())
+        Ok(Response::from_parts(head, body))
     }
 
     /// A kept connection that the server has not closed.
@@ -84,12 +75,5 @@ impl Client {
         tokio::spawn(connection);
         sender.ready().await?;
         Ok(sender)
-    }
-
-    fn request(&self) -> Request<Empty<Bytes>> {
-        let mut request = Request::new(Empty::new());
-        *request.uri_mut() = self.uri.clone();
-        request.headers_mut().insert(HOST, self.host.clone());
-        request
     }
 }

@@ -1,9 +1,8 @@
 //! Who is compared.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
 use clap::ValueEnum;
+
+use crate::lab::peers::Program;
 
 /// A proxy with a balancer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -24,14 +23,6 @@ pub(crate) enum Contender {
     HaproxyRandom2,
     /// HAProxy, `leastconn` with health checks and `observe layer7`
     HaproxyObserve,
-}
-
-/// Where a contender's program comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Program {
-    Ours,
-    Nginx,
-    Haproxy,
 }
 
 impl Contender {
@@ -60,7 +51,8 @@ impl Contender {
         }
     }
 
-    pub(super) fn program(self) -> Program {
+    /// Where its program comes from.
+    pub(crate) fn program(self) -> Program {
         match self {
             Self::Learned | Self::LearnedContest | Self::PeakEwma | Self::LeastRequest => Program::Ours,
             Self::NginxLeastConn => Program::Nginx,
@@ -74,64 +66,14 @@ impl Contender {
     }
 }
 
-/// The other proxies that are there.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Installed {
-    nginx: Option<(PathBuf, String)>,
-    haproxy: Option<(PathBuf, String)>,
-}
-
-impl Installed {
-    /// Looks for them on the path and where systems keep servers.
-    pub(crate) fn find() -> Self {
-        Self { nginx: version_of("nginx"), haproxy: version_of("haproxy") }
-    }
-
-    fn found(&self, program: Program) -> Option<&(PathBuf, String)> {
-        match program {
-            Program::Ours => None,
-            Program::Nginx => self.nginx.as_ref(),
-            Program::Haproxy => self.haproxy.as_ref(),
-        }
-    }
-
-    /// The file of a program; none of ours.
-    pub(super) fn path(&self, program: Program) -> Option<&PathBuf> {
-        self.found(program).map(|(path, _)| path)
-    }
-
-    /// Whether a contender can run.
-    pub(crate) fn has(&self, contender: Contender) -> bool {
-        contender.is_ours() || self.found(contender.program()).is_some()
-    }
-
-    /// What the programs say of their versions.
-    pub(crate) fn versions(&self) -> Vec<String> {
-        [&self.nginx, &self.haproxy].into_iter().flatten().map(|(_, version)| version.clone()).collect()
-    }
-}
-
-/// The file of a program that answers `-v`, and the first line of its answer.
-fn version_of(program: &str) -> Option<(PathBuf, String)> {
-    ["", "/usr/sbin/", "/usr/local/sbin/"].into_iter().find_map(|folder| {
-        let path = PathBuf::from(format!("{folder}{program}"));
-        let said = Command::new(&path).arg("-v").stdin(Stdio::null()).output().ok()?;
-        let text = if said.stdout.is_empty() { said.stderr } else { said.stdout };
-        let first = String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned();
-        said.status.success().then_some((path, first))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_command_line_and_what_is_absent_is_left_out() {
+    fn names_are_those_of_the_command_line() {
         for contender in Contender::value_variants() {
             assert_eq!(contender.to_possible_value().unwrap().get_name(), contender.name());
-            assert_eq!(Installed::default().has(*contender), contender.is_ours());
         }
-        assert_eq!(version_of("no-such-program"), None);
     }
 }

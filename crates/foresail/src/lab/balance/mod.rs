@@ -5,11 +5,10 @@ mod config;
 mod contender;
 mod fleet;
 mod order;
-mod process;
 mod report;
 mod trial;
 
-pub(crate) use self::contender::{Contender, Installed};
+pub(crate) use self::contender::Contender;
 pub(crate) use self::fleet::Scenario;
 pub(crate) use self::order::{cells, order};
 pub(crate) use self::report::{CellReport, report, table};

@@ -10,12 +10,13 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
 use super::config::{Wiring, config};
-use super::contender::{Contender, Installed, Program};
+use super::contender::Contender;
 use super::fleet::BAD;
 use super::order::Cell;
-use super::process::{Running, free_ports, local};
 use crate::commands::sample_load::Outcome;
 use crate::demo::service::client;
+use crate::lab::peers::{Installed, Program};
+use crate::lab::process::{Running, free_ports, local};
 
 /// From when on after its fault the share of the bad endpoint is looked at.
 const NOTICED: Duration = Duration::from_secs(2);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use foresail_core::humane;
 use foresail_http::{Auth, ClientOptions, Secret};
+use foresail_ingest::{PrometheusHttp, PrometheusOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,21 @@ impl ClientConfig {
         let read = |file: &PathBuf| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
         let ca_pem = self.ca_file.as_ref().map(read).transpose()?;
         Ok(ClientOptions { auth, ca_pem, timeout: self.timeout, ..ClientOptions::default() })
+    }
+
+    /// A Prometheus ready to be asked for what is older than `delay`.
+    ///
+    /// # Errors
+    /// If a file of credentials cannot be read or used.
+    pub(super) fn prometheus(&self, url: &str, delay: Duration) -> anyhow::Result<PrometheusHttp> {
+        let client = self.options()?;
+        Ok(PrometheusHttp::new(PrometheusOptions {
+            auth: client.auth,
+            ca_pem: client.ca_pem,
+            timeout: client.timeout,
+            evaluation_delay: delay,
+            ..PrometheusOptions::new(url)
+        })?)
     }
 }
 

@@ -173,6 +173,19 @@ folder = "web"
     }
 
     #[test]
+    fn paths_of_the_proxy_are_relative_to_the_file() {
+        let proxy = "listen = [{ address = \"127.0.0.1:0\", tls = { certificate = \"c.pem\", key = \"/k.pem\" } }]\n\
+                     access_log = { path = \"log\" }\nguard = { state = \"guard\" }";
+        let text = GOOD.replace("listen = [{ address = \"127.0.0.1:0\" }]", proxy);
+        let config = Config::parse(&text, Path::new("dir/foresail.toml")).expect("valid");
+        let proxy = config.service["web"].proxy.as_ref().expect("there is one");
+        let tls = proxy.listen[0].tls.as_ref().expect("there is one");
+        assert_eq!((tls.certificate.as_path(), tls.key.as_path()), (Path::new("dir/c.pem"), Path::new("/k.pem")));
+        assert_eq!(proxy.access_log.as_ref().map(|log| log.path.as_path()), Some(Path::new("dir/log")));
+        assert_eq!(proxy.guard.as_ref().and_then(|g| g.state.as_deref()), Some(Path::new("dir/guard")));
+    }
+
+    #[test]
     fn the_documented_file_is_valid() {
         let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/foresail.toml"));
         let config = Config::read(file).expect("valid");
@@ -221,6 +234,11 @@ folder = "web"
                 "f.toml:5: service.web.fingerprint: interval is 1s, accepted is 10s to 10m",
             ),
             ("max = 20", "max = 20\n[service.web.fingerprint]\noff = true", "f.toml:6: unknown field `off`"),
+            (
+                "max = 20",
+                "max = 20\n[service.web.fingerprint.metrics]\nurl = \"http://p\"\nqueries = { hits = \" \" }",
+                "f.toml:5: service.web.fingerprint: metrics.queries.hits is empty; expected a name and PromQL",
+            ),
             (
                 "[service.web]",
                 "[[notify]]\nkind = \"pigeon\"\n[service.web]",

@@ -231,7 +231,11 @@ impl ServiceConfig {
         if let Some(prometheus) = &mut self.prometheus {
             prometheus.client.resolve(folder);
         }
+        if let Some(proxy) = &mut self.proxy {
+            proxy.resolve(folder);
+        }
         self.known.resolve(folder);
+        self.fingerprint.resolve(folder);
     }
 
     /// What one replica can do.

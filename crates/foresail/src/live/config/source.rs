@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use foresail_core::humane;
 use foresail_http::Endpoint;
-use foresail_ingest::{PrometheusHttp, PrometheusOptions};
+use foresail_ingest::PrometheusHttp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -74,13 +74,6 @@ impl PrometheusConfig {
     /// # Errors
     /// If a file of credentials cannot be read or used.
     pub(crate) fn source(&self) -> anyhow::Result<PrometheusHttp> {
-        let client = self.client.options()?;
-        Ok(PrometheusHttp::new(PrometheusOptions {
-            auth: client.auth,
-            ca_pem: client.ca_pem,
-            timeout: client.timeout,
-            evaluation_delay: self.delay,
-            ..PrometheusOptions::new(&self.url)
-        })?)
+        self.client.prometheus(&self.url, self.delay)
     }
 }

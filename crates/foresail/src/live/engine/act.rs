@@ -1,6 +1,6 @@
 //! What the loop does to the target.
 
-use foresail_core::{Goal, Metric, Observation, Order, Quality, Replicas, Sample};
+use foresail_core::{Goal, Metric, Observation, Order, Replicas, Sample};
 use foresail_scale::controller::{Entry, Ticked};
 use tokio::time::timeout;
 
@@ -18,7 +18,7 @@ impl Engine {
         let Some(rps) = self.pulse.sure_rps() else { return };
         let now = self.options.tempo.now();
         let value = self.options.tempo.rate(rps);
-        let sample = Sample { metric: Metric::RequestRate, time: now, interval: REACH, value, quality: Quality::Good };
+        let sample = Sample { metric: Metric::RequestRate, time: now, interval: REACH, value, quality: self.quality };
         let observation =
             Observation { time: now, tick: self.options.tick, samples: vec![sample], replicas: self.replicas() };
         let Some(ticked) = self.options.brain.urge(now, &observation) else { return };

@@ -1,10 +1,11 @@
 //! What the loop writes down, answers and shows.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use foresail_core::{Metric, Observation, Timestamp};
 use foresail_scale::controller::{Entry, Ticked};
-use foresail_server::api::plane::{HistoryPoint, PlaneError, ServiceView};
+use foresail_server::api::plane::{HistoryPoint, PlaneError, ServiceView, Word};
 use foresail_store::JournalMark;
 
 use super::{Engine, HISTORY, RECENT, Said};
@@ -60,18 +61,9 @@ impl Engine {
     /// An operator's word: carried out, journalled, audited, shown, answered.
     pub(super) async fn hear(&mut self, said: Said) {
         let now = self.options.tempo.now();
-        let outcome = match plane::command(&said.word, now) {
-            Ok(command) => {
-                self.options.brain.command(now, &command).map(|orders| (command, orders)).map_err(|e| e.to_string())
-            }
-            Err(why) => Err(why),
-        };
-        let answer = match outcome {
-            Ok((command, orders)) => {
-                self.write(&Entry::Commanded { time: now, command });
-                self.apply(&orders).await.map_err(|why| PlaneError::Unavailable { why })
-            }
-            Err(why) => Err(PlaneError::Refused { why }),
+        let answer = match &said.word {
+            Word::Pardon { .. } | Word::StandDown { .. } | Word::StandUp => self.tell_guard(now, &said.word),
+            word => self.tell_controller(now, word).await,
         };
         if let Some(keeper) = &self.options.keeper {
             keeper.audit(now, &self.options.name, &said.actor, &said.word, &answer).await;
@@ -81,6 +73,54 @@ impl Engine {
         self.handle.changed.send_modify(|n| *n += 1);
         // Whoever asked may have gone.
         let _ = said.answer.send(answer);
+    }
+
+    /// A word to the controller: journalled, and its orders given.
+    async fn tell_controller(&mut self, now: Timestamp, word: &Word) -> Result<(), PlaneError> {
+        let outcome = match plane::command(word, now) {
+            Ok(command) => {
+                self.options.brain.command(now, &command).map(|orders| (command, orders)).map_err(|e| e.to_string())
+            }
+            Err(why) => Err(why),
+        };
+        match outcome {
+            Ok((command, orders)) => {
+                self.write(&Entry::Commanded { time: now, command });
+                self.apply(&orders).await.map_err(|why| PlaneError::Unavailable { why })
+            }
+            Err(why) => Err(PlaneError::Refused { why }),
+        }
+    }
+
+    /// A word to the proxy's guard: journalled.
+    fn tell_guard(&mut self, now: Timestamp, word: &Word) -> Result<(), PlaneError> {
+        let lasts = |seconds: u64| {
+            let accepted = (1..=604_800).contains(&seconds).then(|| Duration::from_secs(seconds));
+            accepted.ok_or_else(|| format!("seconds is {seconds}, accepted is 1 to 604800"))
+        };
+        let proxy = self.options.proxy.as_ref();
+        let told = match word {
+            Word::Pardon { client, seconds } => lasts(*seconds).map(|lasts| {
+                let text = format!("guard: {client} is let in for {seconds} s, by an operator");
+                (proxy.is_some_and(|proxy| proxy.pardon(*client, lasts)), text)
+            }),
+            Word::StandDown { seconds } => lasts(*seconds).map(|lasts| {
+                let text = format!("guard: it only observes for {seconds} s, by an operator");
+                (proxy.is_some_and(|proxy| proxy.stand_down(Some(lasts))), text)
+            }),
+            _ => {
+                let text = "guard: it acts again as configured, by an operator".to_owned();
+                Ok((proxy.is_some_and(|proxy| proxy.stand_down(None)), text))
+            }
+        };
+        match told {
+            Ok((true, text)) => {
+                self.write(&Entry::Told { time: now, text });
+                Ok(())
+            }
+            Ok((false, _)) => Err(PlaneError::Refused { why: "this service has no guard".to_owned() }),
+            Err(why) => Err(PlaneError::Refused { why }),
+        }
     }
 
     /// Publishes what there is to see.
@@ -126,6 +166,7 @@ impl Engine {
             learner: &self.learner,
             alerts: self.alerts.views(),
             prints: self.prints.as_ref(),
+            guard: self.options.proxy.as_ref().and_then(|proxy| proxy.guard_account()),
             accuracy: self.expectations.as_ref().map(Expectations::accuracy).unwrap_or_default(),
             tick_ms: &self.tick_ms,
             cpu_s: self.cpu_s,

@@ -1,15 +1,16 @@
 //! Attacks of the design note, section 4.2, as far as they are made of requests.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use foresail_core::SeededRng;
 use foresail_guard::{Fingerprint, Kind};
 
-use crate::legit::{APP_PRINT, Ask, Site, address, any_browser, browser_print};
+use super::legit::{APP_PRINT, Ask, Site, address, any_browser, browser_print};
 
 /// A kind of attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attack {
+pub enum Attack {
     /// One address, 20,000 requests a second.
     Flood,
     /// 10,000 addresses, one request a second each, all written by one program that is no browser.
@@ -39,7 +40,8 @@ pub(crate) enum Attack {
 }
 
 impl Attack {
-    pub(crate) const ALL: [Self; 12] = [
+    /// All of them but the crowd.
+    pub const ALL: [Self; 12] = [
         Self::Flood,
         Self::Botnet,
         Self::BotnetMimic,
@@ -55,7 +57,7 @@ impl Attack {
     ];
 
     /// Requests a second.
-    pub(crate) fn rate(self) -> f64 {
+    pub fn rate(self) -> f64 {
         match self {
             Self::Flood => 20_000.0,
             Self::Botnet | Self::BotnetMimic | Self::BotnetApp => 10_000.0,
@@ -70,7 +72,7 @@ impl Attack {
     }
 
     /// Share that may pass after ten seconds, where the issue names one.
-    pub(crate) fn may_pass(self) -> Option<f64> {
+    pub fn may_pass(self) -> Option<f64> {
         match self {
             Self::Flood | Self::Rotating64 => Some(0.01),
             Self::Botnet | Self::BotnetMimic | Self::BotnetApp | Self::OneShot | Self::Rotating48 => Some(0.10),
@@ -90,6 +92,18 @@ impl Attack {
             Self::OneShot => u32::MAX,
             _ => 1,
         }
+    }
+
+    /// Its requests, `rate` a second at random instants from its beginning on, without an end: when, and what. It holds no
+    /// clearance.
+    pub fn plan(self, site: &Site, rate: f64, seed: u64) -> impl Iterator<Item = (Duration, Ask)> + use<> {
+        let site = site.clone();
+        let mut rng = SeededRng::seed_from_u64(seed).fork(self as u64);
+        let mut after_s = 0.0;
+        std::iter::repeat_with(move || {
+            after_s += rng.exponential() / rate;
+            (Duration::from_secs_f64(after_s), self.ask(&site, None, &mut rng))
+        })
     }
 
     /// Its next request; `stolen` is a clearance of somebody else's.

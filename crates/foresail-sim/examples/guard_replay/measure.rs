@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use foresail_core::{SeededRng, Timestamp};
 use foresail_guard::{Arrival, Common, Fingerprint, Guard, GuardConfig, Kind, Learner, Load, Outcome, Secrets};
-
-use crate::legit::{Ask, Legit};
+use foresail_sim::site::{Ask, Legit};
 
 const START: Timestamp = Timestamp::from_secs(1_772_323_200);
 
@@ -64,14 +63,9 @@ pub(crate) fn memory(sources: u64) {
 /// Times decisions one by one over usual traffic and over strangers.
 pub(crate) fn cost() {
     let (mut guard, mut learner) = guard();
-    let mut legit = Legit::new(1, START.as_micros());
-    let asks: Vec<(i64, Ask)> = (0..400_000)
-        .map(|_| {
-            let (at, place, ask) = legit.next();
-            legit.answered(place, at, crate::legit::Answer::Passed);
-            (at, ask)
-        })
-        .collect();
+    let mut legit = Legit::new(1, START);
+    let plan = legit.plan(Duration::from_secs(86_400)).into_iter().take(400_000);
+    let asks: Vec<(i64, Ask)> = plan.map(|planned| ((START + planned.after).as_micros(), planned.ask)).collect();
     let overhead = {
         let mut times: Vec<u128> = (0..100_000)
             .map(|_| {

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use foresail_core::{SeededRng, Timestamp};
 use foresail_guard::{
-    Action, Arrival, Challenge, Common, Guard, GuardConfig, Kind, Label, Learner, Load, Mode, Outcome, Secrets, Verdict,
+    Action, Arrival, Challenge, Common, Guard, GuardConfig, Kind, Label, Learner, Load, Mode, Outcome, Saved, Secrets,
+    Verdict, challenge,
 };
-use sha2::{Digest, Sha256};
 
-use crate::attacks::Attack;
-use crate::legit::{Answer, Ask, CLASSES, Legit};
+use super::attack::Attack;
+use super::legit::{Answer, Ask, CLASSES, Legit, Planned};
+use super::wire::Prints;
 
 /// A Sunday, midnight.
-const START: i64 = 1_772_323_200_000_000;
+const START: Timestamp = Timestamp::from_secs(1_772_323_200);
 const SECOND: i64 = 1_000_000;
 /// How often the learner looks; while nothing happens, less often than it would live.
 const TICK: i64 = SECOND / 2;
@@ -31,7 +32,7 @@ const GRACE: i64 = 10 * SECOND;
 
 /// What became of well-meant requests, by class.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
+pub struct Tally {
     counts: [[u64; 4]; CLASSES.len()],
 }
 
@@ -46,7 +47,8 @@ impl Tally {
         self.counts[class][column] += 1;
     }
 
-    pub(crate) fn add(&mut self, other: &Self) {
+    /// Takes in another's.
+    pub fn add(&mut self, other: &Self) {
         for (ours, theirs) in self.counts.iter_mut().zip(&other.counts) {
             ours.iter_mut().zip(theirs).for_each(|(a, b)| *a += b);
         }
@@ -61,7 +63,8 @@ impl Tally {
         })
     }
 
-    pub(crate) fn table(&self) -> String {
+    /// A line a class, and the shares of all.
+    pub fn table(&self) -> String {
         let mut text = format!("{:16} {:>9} {:>10} {:>10} {:>8}", "", "passed", "challenged", "throttled", "blocked");
         for (name, row) in CLASSES.iter().zip(&self.counts) {
             text += &format!("\n{name:16} {:>9} {:>10} {:>10} {:>8}", row[0], row[1], row[2], row[3]);
@@ -72,7 +75,8 @@ impl Tally {
 }
 
 /// How an attack went.
-pub(crate) struct Report {
+#[derive(Clone, Debug)]
+pub struct Report {
     attack: Attack,
     requests: u64,
     passed: f64,
@@ -109,8 +113,9 @@ impl fmt::Display for Report {
     }
 }
 
-#[derive(Clone)]
-pub(crate) struct World {
+/// The site with its guard.
+#[derive(Clone, Debug)]
+pub struct World {
     legit: Legit,
     guard: Guard,
     learner: Learner,
@@ -126,53 +131,119 @@ pub(crate) struct World {
     /// Milliseconds of work a second.
     capacity: f64,
     minute: (i64, f64, f64),
-    pub(crate) tally: Tally,
+    tally: Tally,
     latencies: Vec<f32>,
     /// Why the first well-meant request was not let through.
-    pub(crate) why: Option<String>,
+    why: Option<String>,
+    /// Where requests are told of as over the wire: mean time at the origin, and fingerprints.
+    wire: Option<(f32, Prints)>,
+    secrets: Secrets,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The site of `seed` on a Sunday at midnight, its guard ignorant.
+    pub fn new(seed: u64) -> Self {
+        Self::beginning(seed, START, None)
+    }
+
+    /// The same from `midnight` on, which is midnight where its people live, its guard told of requests as that of a proxy is:
+    /// fingerprints are of [`headers`](super::headers) over HTTP/1.1 without TLS, each request takes `service_ms` of the origin on
+    /// the mean (exponentially distributed), and nothing is said of caches, bytes and verified bots. What it learns is good for a
+    /// proxy that gets [`plan`](Self::plan) and [`Attack::plan`].
+    pub fn on_the_wire(seed: u64, midnight: Timestamp, service_ms: f32) -> Self {
+        Self::beginning(seed, midnight, Some(service_ms))
+    }
+
+    fn beginning(seed: u64, midnight: Timestamp, service_ms: Option<f32>) -> Self {
         let config = GuardConfig { mode: Mode::Observe, clients: 1 << 18, ..GuardConfig::default() };
-        let common = Common::new(&Secrets { hash: [seed, 77], signing: [9; 32] }, None);
+        let secrets = Secrets { hash: [seed, 77], signing: [9; 32] };
+        let common = Common::new(&secrets, None);
+        let wire = service_ms.map(|service_ms| (service_ms, Prints::new(common.key())));
+        let start = midnight.as_micros();
         Self {
-            legit: Legit::new(seed, START),
+            legit: Legit::new(seed, midnight),
             guard: Guard::new(&config, common, 1, SeededRng::seed_from_u64(seed).fork(1)),
             learner: Learner::new(&config, SeededRng::seed_from_u64(seed).fork(2)),
             config,
             rng: SeededRng::seed_from_u64(seed).fork(3),
-            now: START,
-            next_tick: START,
+            now: start,
+            next_tick: start,
             tick: CALM_TICK,
             backlog: 0.0,
             asked: 0.0,
-            served_to: START,
+            served_to: start,
             capacity: f64::INFINITY,
             minute: (0, 0.0, 0.0),
             tally: Tally::default(),
             latencies: Vec::new(),
             why: None,
+            wire,
+            secrets,
         }
     }
 
     /// Gives the origin its capacity, by what it had to do so far.
-    pub(crate) fn settle(&mut self) {
+    pub fn settle(&mut self) {
         self.capacity = HEADROOM * self.minute.2 / 60.0;
     }
 
-    pub(crate) fn enforce(&mut self) {
+    /// Milliseconds of work that the origin can do a second; infinite before [`settle`](Self::settle).
+    pub fn capacity(&self) -> f64 {
+        self.capacity
+    }
+
+    /// What its guard needs to go on elsewhere.
+    pub fn saved(&self) -> Saved {
+        Saved { secrets: self.secrets.clone(), learned: self.learner.state() }
+    }
+
+    /// What well-meant clients ask in the next `length`, if every request is answered at once.
+    pub fn plan(&self, length: Duration) -> Vec<Planned> {
+        self.legit.clone().plan_from(self.now, length)
+    }
+
+    /// The mix, as it goes on from now.
+    pub fn legit(&self) -> &Legit {
+        &self.legit
+    }
+
+    /// What became of well-meant requests since the last attack began.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Why the first well-meant request was not let through, if one was not.
+    pub fn why(&self) -> Option<&str> {
+        self.why.as_deref()
+    }
+
+    /// Has the guard judge a request, [`told`](Self::told) before, at the instant that the site has come to, beside all else.
+    pub fn judge(&mut self, ask: &Ask) -> Verdict {
+        self.guard.decide(&arrival(self.now, ask))
+    }
+
+    /// The request as the guard is told of it.
+    pub fn told(&mut self, ask: Ask) -> Ask {
+        let Some((service_ms, prints)) = &mut self.wire else { return ask };
+        let cost_ms = *service_ms * self.rng.exponential() as f32;
+        Ask { fingerprint: prints.of(&ask), is_verified_bot: false, cost_ms, ..ask }
+    }
+
+    /// The guard acts from now on.
+    pub fn enforce(&mut self) {
         self.config.mode = Mode::Enforce;
         self.tick = TICK;
         self.guard.set_config(&self.config);
         self.tally = Tally::default();
     }
 
-    pub(crate) fn run_days(&mut self, days: i64) {
+    /// So many days of well-meant traffic.
+    pub fn run_days(&mut self, days: i64) {
         self.run_hours(24 * days);
     }
 
-    pub(crate) fn run_hours(&mut self, hours: i64) {
+    /// So many hours of it.
+    pub fn run_hours(&mut self, hours: i64) {
         let end = self.now + hours * 3600 * SECOND;
         while self.now < end {
             self.one_legit(end);
@@ -180,15 +251,15 @@ impl World {
     }
 
     /// Well-meant traffic, and beside it a program that grows from nothing to as much again.
-    pub(crate) fn ramp(&mut self, hours: i64) {
+    pub fn ramp(&mut self, hours: i64) {
         let (begin, end) = (self.now, self.now + hours * 3600 * SECOND);
         let mut next = begin;
         while self.now < end {
             if next < self.legit.next_at() {
                 self.turn_to(next);
-                let ask = Attack::CacheBusting.ask(&self.legit.site.clone(), None, &mut self.rng);
-                let ask =
-                    Ask { cost_ms: 10.0, fingerprint: foresail_guard::Fingerprint { shape: 31_337, stable: 1 }, ..ask };
+                let ask = Attack::CacheBusting.ask(&self.legit.site().clone(), None, &mut self.rng);
+                let fingerprint = foresail_guard::Fingerprint { shape: 31_337, stable: 1 };
+                let ask = self.told(Ask { cost_ms: 10.0, fingerprint, ..ask });
                 self.serve(next, &ask, true);
                 let share = (next - begin) as f64 / (end - begin) as f64;
                 next += ((1e6 / (20.0 * share).max(0.05)) * self.rng.exponential()) as i64;
@@ -206,6 +277,7 @@ impl World {
         }
         self.turn_to(at);
         let (at, place, ask) = self.legit.next();
+        let ask = self.told(ask);
         let class = self.legit.class(place);
         let verdict = self.serve(at, &ask, false);
         self.tally.count(class, verdict.action);
@@ -214,8 +286,8 @@ impl World {
         }
         let answer = match verdict.action {
             Action::Allow => Answer::Passed,
-            Action::Challenge(challenge) if ask.kind == Kind::Navigation && class != 9 => {
-                match self.solve(at, &ask, challenge) {
+            Action::Challenge(asked) if ask.kind == Kind::Navigation && class != 9 => {
+                match self.solve(at, &ask, asked) {
                     Some((cookie, after)) => Answer::Cleared { cookie, after },
                     None => Answer::Refused,
                 }
@@ -226,18 +298,15 @@ impl World {
     }
 
     /// What a browser does with the page: finds the number, sends it, keeps the cookie.
-    fn solve(&mut self, at: i64, ask: &Ask, challenge: Challenge) -> Option<(String, i64)> {
+    fn solve(&mut self, at: i64, ask: &Ask, asked: Challenge) -> Option<(String, i64)> {
         let arrival = arrival(at, ask);
-        let puzzle = self.guard.pose(&arrival, challenge);
-        let bits = match challenge {
+        let puzzle = self.guard.pose(&arrival, asked);
+        let bits = match asked {
             Challenge::Script => 8,
             Challenge::Work(bits) => bits,
             Challenge::Captcha => return None,
         };
-        let number = (0_u64..).find(|n| {
-            let hash = Sha256::digest(format!("{puzzle}.{n}"));
-            u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]).leading_zeros() >= u32::from(bits)
-        })?;
+        let number = challenge::solve(&puzzle, bits);
         // 200,000 hashes a second, as on a telephone, and two journeys.
         let after = 400_000 + (number * 5) as i64;
         let answered = Timestamp::from_micros(at + after);
@@ -290,7 +359,8 @@ impl World {
                 self.minute.1 += f64::from(ask.cost_ms);
             }
             let status = if is_dropped { 503 } else { 200 };
-            let outcome = Outcome { status, origin_ms: ask.cost_ms, bytes: 1000, is_miss: ask.query.is_some() };
+            let (bytes, is_miss) = if self.wire.is_some() { (0, false) } else { (1000, ask.query.is_some()) };
+            let outcome = Outcome { status, origin_ms: ask.cost_ms, bytes, is_miss };
             self.guard.observe(ask.ip, &outcome);
             if !is_attack {
                 self.latencies.push((BASE_MS + wait_ms) as f32);
@@ -299,7 +369,8 @@ impl World {
         verdict
     }
 
-    pub(crate) fn attack(&mut self, attack: Attack) -> Report {
+    /// Ten minutes without and then one with `attack`.
+    pub fn attack(&mut self, attack: Attack) -> Report {
         let begin = self.now + 600 * SECOND;
         self.run_to(begin);
         let calm = self.p99();
@@ -312,7 +383,7 @@ impl World {
             self.legit.surge(5.0);
         }
         let mut rng = self.rng.fork(attack as u64);
-        let site = self.legit.site.clone();
+        let site = self.legit.site().clone();
         let mut next = begin;
         let (mut requests, mut late_requests, mut passed) = (0, 0, 0);
         let mut by_second = vec![(0_u64, 0_u64); (lasts / SECOND) as usize];
@@ -328,6 +399,7 @@ impl World {
             }
             self.turn_to(next);
             let ask = attack.ask(&site, stolen.as_deref(), &mut rng);
+            let ask = self.told(ask);
             let verdict = self.serve(next, &ask, true);
             let is_through = verdict.action == Action::Allow;
             requests += 1;
@@ -369,12 +441,13 @@ impl World {
 
     /// A clearance that somebody was given at another address.
     fn stolen(&mut self) -> Option<String> {
-        let ask = Attack::StolenClearance.ask(&self.legit.site.clone(), None, &mut self.rng);
-        let ask = Ask { ip: "198.51.100.99".parse().unwrap(), ..ask };
+        let ask = Attack::StolenClearance.ask(&self.legit.site().clone(), None, &mut self.rng);
+        let ask = self.told(Ask { ip: std::net::Ipv4Addr::new(198, 51, 100, 99).into(), ..ask });
         self.solve(self.now, &ask, Challenge::Script).map(|(cookie, _)| cookie)
     }
 
-    pub(crate) fn thresholds(&self) -> String {
+    /// What its guard goes by, in one line.
+    pub fn thresholds(&self) -> String {
         let s = self.learner.summary();
         format!(
             "client limit {:.2} requests/s and {:.0} ms/s, forest {}, {:.1} requests/s now, origin {:.0} ms/s",
@@ -388,7 +461,7 @@ impl World {
 
     /// By what share any threshold of `other` is above this one's: limits, the forest's, and usual shares of groups that
     /// are a hundredth of the traffic and more.
-    pub(crate) fn largest_move(&self, other: &Self) -> f64 {
+    pub fn largest_move(&self, other: &Self) -> f64 {
         let (a, b) = (self.learner.summary(), other.learner.summary());
         let mut most: f64 = f64::from(b.limit_rps / a.limit_rps).max(f64::from(b.limit_cost / a.limit_cost)) - 1.0;
         most = most.max(b.forest_p99.zip(a.forest_p99).map_or(0.0, |(b, a)| (b / a - 1.0).abs()));
@@ -414,5 +487,28 @@ fn arrival(at: i64, ask: &Ask) -> Arrival<'_> {
         fingerprint: ask.fingerprint,
         cookie: ask.cookie.as_deref().map(str::as_bytes),
         is_verified_bot: ask.is_verified_bot,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An hour told as over the wire teaches a guard that goes on elsewhere with the same secrets.
+    #[test]
+    fn what_is_learned_on_the_wire_is_saved_and_read() {
+        let mut world = World::on_the_wire(3, START, 40.0);
+        world.run_hours(2);
+        world.settle();
+        assert!((100.0..10_000.0).contains(&world.capacity()), "{}", world.capacity());
+        let text = serde_json::to_string(&world.saved()).unwrap();
+        let saved: Saved = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&saved).unwrap(), text);
+        let learner = Learner::restore(&GuardConfig::default(), saved.learned, SeededRng::seed_from_u64(1)).unwrap();
+        assert_eq!(learner.usual_shares(), world.learner.usual_shares());
+        let planned = world.plan(Duration::from_secs(60));
+        assert!(planned.len() > 60 && planned[0].after < Duration::from_secs(10), "{}", planned.len());
+        let ask = world.told(planned[0].ask.clone());
+        assert_eq!(world.judge(&ask).action, Action::Allow);
     }
 }

@@ -1,17 +1,13 @@
 //! Replays a week of well-meant traffic and then each attack, in virtual time, and tells what the guard did to whom.
 //!
-//! `cargo run --release -p foresail-guard --example guard_replay [-- SEED [attacks|quiet|poison|memory|cost]]`
+//! `cargo run --release -p foresail-sim --example guard_replay [-- SEED [attacks|quiet|poison|memory|cost]]`
 //!
 //! Thresholds were chosen on seeds 1 to 3; judge them by others.
-#![allow(clippy::print_stdout, clippy::disallowed_methods, clippy::unwrap_used)] // it prints tables and measures time
+#![allow(clippy::print_stdout, clippy::disallowed_methods)] // it prints tables and measures time
 
-mod attacks;
-mod legit;
 mod measure;
-mod world;
 
-use attacks::Attack;
-use world::World;
+use foresail_sim::site::{Attack, Tally, World};
 
 fn main() {
     let seed = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(4);
@@ -40,23 +36,23 @@ fn main() {
         let mut day = world.clone();
         day.enforce();
         day.run_days(1);
-        println!("\nan eighth day without attack, enforced\n{}", day.tally.table());
+        println!("\nan eighth day without attack, enforced\n{}", day.tally().table());
     }
     if wants("attacks") {
         println!(
             "\n{:16} {:>9} {:>8} {:>7} {:>9} {:>8} {:>10} {:>9} {:>9}  met",
             "attack", "requests", "passed%", "may%", "stopped s", "blocked%", "throttled%", "challd %", "late x"
         );
-        let mut confusion = world::Tally::default();
+        let mut confusion = Tally::default();
         for attack in Attack::ALL.into_iter().chain([Attack::FlashCrowd]) {
             let mut world = afternoon.clone();
             world.enforce();
             let outcome = world.attack(attack);
             println!("{outcome}");
-            if let Some(why) = &world.why {
+            if let Some(why) = world.why() {
                 println!("    the first of them: {why}");
             }
-            confusion.add(&world.tally);
+            confusion.add(world.tally());
         }
         println!("\nwell-meant requests during all of them, by class\n{}", confusion.table());
     }

@@ -3,12 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
-use foresail_core::SeededRng;
+use foresail_core::{SeededRng, Timestamp};
 use foresail_guard::{Fingerprint, Kind};
 
 /// Classes of well-meaning clients, as they are told apart in tables.
-pub(crate) const CLASSES: [&str; 10] = [
+pub const CLASSES: [&str; 10] = [
     "browser",
     "slow 3G",
     "spa poller",
@@ -25,21 +26,41 @@ const SECOND: i64 = 1_000_000;
 
 /// One request, whoever makes it.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
-    pub(crate) ip: IpAddr,
-    pub(crate) kind: Kind,
-    pub(crate) path: String,
-    pub(crate) query: Option<String>,
-    pub(crate) fingerprint: Fingerprint,
-    pub(crate) cookie: Option<String>,
-    pub(crate) is_verified_bot: bool,
+pub struct Ask {
+    /// From whom.
+    pub ip: IpAddr,
+    /// What kind of answer it can take.
+    pub kind: Kind,
+    /// Path without the query.
+    pub path: String,
+    /// The query, if there is one.
+    pub query: Option<String>,
+    /// Which program writes it; see [`headers`](super::headers) for how.
+    pub fingerprint: Fingerprint,
+    /// The clearance it holds, if any.
+    pub cookie: Option<String>,
+    /// Whether it is a bot that its network vouches for.
+    pub is_verified_bot: bool,
     /// What it costs the origin, in milliseconds.
-    pub(crate) cost_ms: f32,
+    pub cost_ms: f32,
+}
+
+/// A well-meant request that is planned.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// When, from the beginning of the plan on.
+    pub after: Duration,
+    /// Who makes it: nobody else in the mix has this number.
+    pub actor: u64,
+    /// Its place among [`CLASSES`].
+    pub class: usize,
+    /// What is asked.
+    pub ask: Ask,
 }
 
 /// What a site has, and how often it is asked for.
-#[derive(Clone)]
-pub(crate) struct Site {
+#[derive(Clone, Debug)]
+pub struct Site {
     items: usize,
     words: usize,
     /// Seeded, so that popularity differs from mix to mix.
@@ -66,8 +87,12 @@ impl Site {
 /// Programs people use: how they write requests for pages, for parts and for data.
 const BROWSERS: usize = 8;
 
+/// Where the numbers begin that stand for how browsers write, and how standing programs do.
+pub(crate) const SHAPE_OF_BROWSERS: u64 = 1_000;
+pub(crate) const SHAPE_OF_CLASSES: u64 = 100;
+
 pub(crate) fn browser_print(browser: usize, kind: Kind, person: u64) -> Fingerprint {
-    Fingerprint { shape: 1_000 + 10 * browser as u64 + kind as u64, stable: person }
+    Fingerprint { shape: SHAPE_OF_BROWSERS + 10 * browser as u64 + kind as u64, stable: person }
 }
 
 pub(crate) fn any_browser(rng: &mut SeededRng) -> usize {
@@ -110,15 +135,16 @@ enum Plan {
 
 /// Someone who makes requests.
 #[derive(Clone, Debug)]
-pub(crate) struct Actor {
-    pub(crate) class: usize,
+struct Actor {
+    number: u64,
+    class: usize,
     ip: IpAddr,
     browser: usize,
     person: u64,
-    pub(crate) cookie: Option<String>,
+    cookie: Option<String>,
     plan: Plan,
     /// Tries of what was refused.
-    pub(crate) tries: u32,
+    tries: u32,
 }
 
 /// How an actor goes on.
@@ -133,15 +159,16 @@ pub(crate) enum Answer {
 }
 
 /// The mix, always on.
-#[derive(Clone)]
-pub(crate) struct Legit {
-    pub(crate) rng: SeededRng,
-    pub(crate) site: Site,
+#[derive(Clone, Debug)]
+pub struct Legit {
+    rng: SeededRng,
+    site: Site,
     actors: Vec<Option<Actor>>,
     free: Vec<usize>,
     events: BinaryHeap<Reverse<(i64, u64, usize)>>,
     number: u64,
     spawned_to: i64,
+    midnight: i64,
     regulars: Vec<IpAddr>,
     scale: f64,
     office: IpAddr,
@@ -149,8 +176,9 @@ pub(crate) struct Legit {
 }
 
 impl Legit {
-    /// The mix of `seed`, from the instant `from` on.
-    pub(crate) fn new(seed: u64, from: i64) -> Self {
+    /// The mix of `seed`, from `midnight` on, which is midnight where its people live.
+    pub fn new(seed: u64, midnight: Timestamp) -> Self {
+        let from = midnight.as_micros();
         let mut rng = SeededRng::seed_from_u64(seed);
         let site = Site { items: 300 + rng.below(400), words: 1500 + rng.below(1500), skew: 1.2 + rng.uniform() };
         let regulars = (0..4000).map(|_| address(&mut rng)).collect();
@@ -164,6 +192,7 @@ impl Legit {
             events: BinaryHeap::new(),
             number: 0,
             spawned_to: from,
+            midnight: from,
             regulars,
             scale,
             office,
@@ -184,7 +213,7 @@ impl Legit {
         let ip = address(&mut self.rng);
         let person = self.rng.next_u64();
         let after = (self.rng.uniform() * 1800e6) as i64;
-        self.begin(Actor { class, ip, browser: 0, person, cookie: None, plan, tries: 0 }, from + after);
+        self.begin(Actor { number: 0, class, ip, browser: 0, person, cookie: None, plan, tries: 0 }, from + after);
     }
 
     fn begin(&mut self, actor: Actor, at: i64) {
@@ -192,7 +221,7 @@ impl Legit {
             self.actors.push(None);
             self.actors.len() - 1
         });
-        self.actors[place] = Some(actor);
+        self.actors[place] = Some(Actor { number: self.number, ..actor });
         self.schedule(place, at);
     }
 
@@ -205,7 +234,7 @@ impl Legit {
     fn spawn(&mut self) {
         let from = self.spawned_to;
         self.spawned_to += 60 * SECOND;
-        let hour = (from / SECOND % 86_400) as f64 / 3600.0;
+        let hour = ((from - self.midnight) / SECOND % 86_400) as f64 / 3600.0;
         let day = 0.35 + 0.65 * (1.0 - ((hour - 4.0) / 12.0 * std::f64::consts::PI).cos()) / 2.0;
         let work = if (8.0..18.0).contains(&hour) { 1.0 } else { 0.05 };
         let rates = [(0, 11.0 * day), (1, 0.6 * day), (2, 1.2 * day), (3, 14.0 * day), (7, 3.0 * work), (8, 6.0 * day)];
@@ -233,7 +262,32 @@ impl Legit {
             let gap = if class == 1 { 1_500_000 } else { 20_000 + rng.below(100_000) as i64 };
             Plan::Browse { pages: 1 + (4.0 * rng.exponential()) as u32, parts: 0, gap }
         };
-        Actor { class, ip, browser: any_browser(rng), person: rng.next_u64() % 300, cookie: None, plan, tries: 0 }
+        let (browser, person) = (any_browser(rng), rng.next_u64() % 300);
+        Actor { number: 0, class, ip, browser, person, cookie: None, plan, tries: 0 }
+    }
+
+    /// What is asked in the next `length`, if every request is answered at once.
+    pub fn plan(&mut self, length: Duration) -> Vec<Planned> {
+        let from = self.next_at();
+        self.plan_from(from, length)
+    }
+
+    /// As [`plan`](Self::plan), counted from the instant `from`.
+    pub(crate) fn plan_from(&mut self, from: i64, length: Duration) -> Vec<Planned> {
+        let end = from.saturating_add(i64::try_from(length.as_micros()).unwrap_or(i64::MAX));
+        let mut planned = Vec::new();
+        while self.next_at() < end {
+            let (at, place, ask) = self.next();
+            let (class, actor) = (self.class(place), self.actors[place].as_ref().map_or(0, |actor| actor.number));
+            self.answered(place, at, Answer::Passed);
+            planned.push(Planned { after: Duration::from_micros((at - from).max(0) as u64), actor, class, ask });
+        }
+        planned
+    }
+
+    /// What it asks for.
+    pub fn site(&self) -> &Site {
+        &self.site
     }
 
     /// When the next request is, who makes it, and the request.
@@ -286,7 +340,7 @@ impl Legit {
         let fingerprint = match actor.plan {
             Plan::Browse { .. } | Plan::Poll { .. } => browser_print(actor.browser, kind, actor.person),
             Plan::App { .. } => APP_PRINT,
-            _ => Fingerprint { shape: 100 + actor.class as u64, stable: actor.class as u64 },
+            _ => Fingerprint { shape: SHAPE_OF_CLASSES + actor.class as u64, stable: actor.class as u64 },
         };
         Ask {
             ip: actor.ip,
@@ -386,5 +440,39 @@ fn poisson(mean: f64, rng: &mut SeededRng) -> usize {
             return count;
         }
         count += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIDNIGHT: Timestamp = Timestamp::from_secs(1_772_323_200);
+
+    fn text(plan: &[Planned]) -> String {
+        plan.iter().map(|p| format!("{:?} {} {} {:?}\n", p.after, p.actor, p.class, p.ask)).collect()
+    }
+
+    #[test]
+    fn a_plan_repeats_is_the_same_whenever_it_begins_and_differs_from_seed_to_seed() {
+        let hour = Duration::from_secs(3_600);
+        let plan = |seed, midnight: Timestamp| Legit::new(seed, midnight).plan_from(midnight.as_micros(), hour);
+        let first = plan(1, MIDNIGHT);
+        assert!(first.len() > 5_000, "{}", first.len());
+        assert_eq!(text(&first), text(&plan(1, MIDNIGHT)));
+        assert_eq!(text(&first), text(&plan(1, MIDNIGHT + Duration::from_secs(12_345))));
+        assert_ne!(text(&first), text(&plan(2, MIDNIGHT)));
+        assert!(first.iter().all(|p| p.after < hour && p.class < CLASSES.len()));
+        assert!(first.windows(2).all(|pair| pair[0].after <= pair[1].after));
+    }
+
+    #[test]
+    fn an_actor_is_one_client_of_one_class() {
+        let mut of = std::collections::BTreeMap::new();
+        for planned in Legit::new(4, MIDNIGHT).plan(Duration::from_secs(3_600)) {
+            let client = (planned.class, planned.ask.ip);
+            assert_eq!(*of.entry(planned.actor).or_insert(client), client);
+        }
+        assert!(of.len() > 300, "{}", of.len());
     }
 }

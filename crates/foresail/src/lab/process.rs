@@ -17,7 +17,7 @@ const START: Duration = Duration::from_secs(10);
 
 /// A running process with its children.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
     name: String,
     child: Child,
     log: PathBuf,
@@ -28,7 +28,7 @@ impl Running {
     ///
     /// # Errors
     /// If it cannot be started.
-    pub(super) fn start(command: &mut Command, name: &str, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(command: &mut Command, name: &str, folder: &Path) -> anyhow::Result<Self> {
         let log = folder.join(format!("{name}.out"));
         let out = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let err = out.try_clone()?;
@@ -41,7 +41,7 @@ impl Running {
     ///
     /// # Errors
     /// If it ends, or does not within some seconds, with what it said.
-    pub(super) async fn listens(&mut self, port: u16) -> anyhow::Result<()> {
+    pub(crate) async fn listens(&mut self, port: u16) -> anyhow::Result<()> {
         let deadline = Instant::now() + START;
         while TcpStream::connect(local(port)).await.is_err() {
             let ended = self.child.try_wait()?;
@@ -55,12 +55,22 @@ impl Running {
     }
 
     /// CPU seconds of all its threads and its children's so far, as the scheduler counts them; none where it does not.
-    pub(super) fn cpu_s(&self) -> Option<f64> {
+    pub(crate) fn cpu_s(&self) -> Option<f64> {
+        let ns: Option<u64> = self.family()?.into_iter().map(run_ns).sum();
+        ns.map(|ns| ns as f64 / 1e9)
+    }
+
+    /// Most memory that it and its children had resident so far, MiB; pages that they share count for each.
+    pub(crate) fn most_resident_mib(&self) -> Option<f64> {
+        let kib: Option<u64> = self.family()?.into_iter().map(most_resident_kib).sum();
+        kib.map(|kib| kib as f64 / 1024.0)
+    }
+
+    /// Its number and those of its children.
+    fn family(&self) -> Option<Vec<u32>> {
         let own = self.child.id();
         let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).ok()?;
-        let children = children.split_whitespace().filter_map(|id| id.parse().ok());
-        let ns: Option<u64> = std::iter::once(own).chain(children).map(run_ns).sum();
-        ns.map(|ns| ns as f64 / 1e9)
+        Some(std::iter::once(own).chain(children.split_whitespace().filter_map(|id| id.parse().ok())).collect())
     }
 }
 
@@ -85,8 +95,13 @@ fn run_ns(process: u32) -> Option<u64> {
     threads.map(of).sum()
 }
 
+fn most_resident_kib(process: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())
+}
+
 /// An address of this machine.
-pub(super) fn local(port: u16) -> SocketAddr {
+pub(crate) fn local(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
@@ -94,7 +109,7 @@ pub(super) fn local(port: u16) -> SocketAddr {
 ///
 /// # Errors
 /// If there are not as many.
-pub(super) fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
+pub(crate) fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
     let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind(local(0))).collect::<Result<_, _>>()?;
     Ok(held.iter().map(|listener| listener.local_addr().map(|address| address.port())).collect::<Result<_, _>>()?)
 }
