@@ -49,7 +49,7 @@ impl Endpoints for Candidates<'_> {
     fn view(&self, index: usize) -> View {
         let slot = &self.fleet.endpoints[index].slot;
         View {
-            in_flight: slot.in_flight.load(Ordering::Relaxed),
+            in_flight: slot.in_flight.taken(),
             latency_ms: slot.latency_ms(self.now_ms, self.decay),
             failure_rate: slot.failure_rate(),
             weight: slot.weight(),
@@ -59,8 +59,7 @@ impl Endpoints for Candidates<'_> {
 
     fn is_available(&self, index: usize) -> bool {
         let endpoint = &self.fleet.endpoints[index];
-        // Ordered against the registration of those who wait.
-        endpoint.slot.in_flight.load(Ordering::SeqCst) < self.most_in_flight
+        endpoint.slot.in_flight.is_free(self.most_in_flight)
             && endpoint.slot.health.is_usable(self.panic)
             && !self.tried.iter().any(|tried| Rc::ptr_eq(tried, endpoint))
             && self.within.is_none_or(|(desk, service)| desk.is_of(index, service))
@@ -112,8 +111,7 @@ impl Worker {
             };
             let index = balancer.pick(&candidates, Pick { random: self.random(), hash: wish.hash })?;
             let endpoint = &fleet.endpoints[index];
-            let others = endpoint.slot.in_flight.fetch_add(1, Ordering::SeqCst);
-            if others < most_in_flight {
+            if let Some(others) = endpoint.slot.in_flight.take(most_in_flight) {
                 endpoint.slot.shard(self.index).picks.increment();
                 return Some(Lease {
                     endpoint: Rc::clone(endpoint),
@@ -127,7 +125,6 @@ impl Worker {
                     is_settled: false,
                 });
             }
-            endpoint.slot.in_flight.fetch_sub(1, Ordering::SeqCst);
         }
         None
     }
@@ -218,7 +215,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.endpoint.slot.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.endpoint.slot.in_flight.give_back();
         self.worker.release();
     }
 }

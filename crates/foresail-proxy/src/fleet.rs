@@ -12,6 +12,7 @@ use foresail_route::{FailureRate, LatencyEwma};
 use crate::config::UpstreamTls;
 use crate::counters::Counter;
 use crate::histogram::SharedHistogram;
+use crate::places::Places;
 use crate::tls::ClientTls;
 use crate::{Endpoint, EndpointState, EndpointStats, Histogram};
 
@@ -30,7 +31,7 @@ pub(crate) struct Slot {
     /// Configured weight times what slow start leaves of it, as the bits of an `f64`.
     weight: AtomicU64,
     configured_weight: AtomicU64,
-    pub(crate) in_flight: AtomicU32,
+    pub(crate) in_flight: Places,
     latency: AtomicU64,
     failure_rate: AtomicU32,
     pub(crate) consecutive_failures: AtomicU32,
@@ -78,7 +79,7 @@ impl Slot {
             added_ms: now_ms,
             weight: AtomicU64::new(1.0_f64.to_bits()),
             configured_weight: AtomicU64::new(1.0_f64.to_bits()),
-            in_flight: AtomicU32::new(0),
+            in_flight: Places::default(),
             latency: AtomicU64::new(0),
             failure_rate: AtomicU32::new(0),
             consecutive_failures: AtomicU32::new(0),
@@ -151,7 +152,7 @@ impl Slot {
             picks: self.shards.iter().map(|s| s.picks.read()).sum(),
             completed,
             failed,
-            in_flight: u64::from(self.in_flight.load(Ordering::Relaxed)),
+            in_flight: u64::from(self.in_flight.taken()),
             latency_ewma_ms: self.latency_ms(now_ms, Duration::from_secs(10)),
             latency,
             state: self.health.state(),
@@ -267,7 +268,7 @@ impl Fleets {
         for slot in &draining {
             slot.health.set(DRAINING, true);
         }
-        draining.retain(|s| s.in_flight.load(Ordering::Acquire) > 0);
+        draining.retain(|s| !s.in_flight.is_empty());
         let generation = old.generation + 1;
         self.current.store(Arc::new(Fleet { generation, slots, draining }));
         self.generation.store(generation, Ordering::Release);
@@ -294,7 +295,7 @@ mod tests {
         fleets.replace(&[endpoint("a", 1, 1.0), endpoint("b", 2, 1.0)], &none, 0);
         let a = Arc::clone(&fleets.load().slots[0]);
         a.shard(0).picks.increment();
-        a.in_flight.store(1, Ordering::Relaxed);
+        assert_eq!(a.in_flight.take(1), Some(0));
         fleets.replace(&[endpoint("c", 3, 1.0), endpoint("a", 1, 1000.0)], &none, 5);
         assert_eq!(fleets.load().slots[1].stats(5).picks, 1);
         assert!((a.weight() - 100.0).abs() < 1e-9);

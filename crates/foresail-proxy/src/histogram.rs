@@ -152,11 +152,7 @@ impl SharedHistogram {
     }
 }
 
-/// Adds to a counter that no other thread writes, which spares the bus lock of `fetch_add`.
-#[inline]
-pub(crate) fn add(counter: &AtomicU64, n: u64) {
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
-}
+pub(crate) use crate::places::add;
 
 #[cfg(test)]
 mod tests {

@@ -20,6 +20,9 @@
 mod access_log;
 mod admit;
 mod answer;
+mod atomic {
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+}
 mod body;
 mod clock;
 pub mod config;
@@ -35,6 +38,7 @@ mod guard_state;
 mod histogram;
 mod listen;
 mod otlp;
+mod places;
 mod pool;
 mod proxy;
 mod proxy_protocol;

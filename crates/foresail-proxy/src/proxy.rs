@@ -172,7 +172,7 @@ impl Proxy {
         stats.queued = self.shared.queued.load(Ordering::Relaxed) as u64;
         let now_ms = self.shared.ms_at(clock::now());
         let fleet = self.shared.fleets.load();
-        let draining = fleet.draining.iter().filter(|slot| slot.in_flight.load(Ordering::Relaxed) > 0);
+        let draining = fleet.draining.iter().filter(|slot| slot.in_flight.taken() > 0);
         stats.balancers = self.shared.balancers.iter().filter_map(|report| report.load().as_deref().cloned()).collect();
         stats.router = self.shared.router.as_ref().and_then(|router| router.stats());
         stats.guard =
@@ -224,7 +224,7 @@ impl Proxy {
     pub fn in_flight(&self, id: &str) -> usize {
         let fleet = self.shared.fleets.load();
         let named = fleet.slots.iter().chain(&fleet.draining).filter(|slot| slot.id == id);
-        named.map(|slot| slot.in_flight.load(Ordering::Acquire) as usize).sum()
+        named.map(|slot| slot.in_flight.taken() as usize).sum()
     }
 
     /// Takes over new settings: balancer, router, limits, deadlines, retries, health, trusted proxies, admission and the ratio of

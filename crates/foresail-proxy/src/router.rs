@@ -217,7 +217,7 @@ impl Desk {
             let mut view = ServiceView { key: *key, in_flight: 0, weight: 0.0, available: false };
             for &index in endpoints {
                 let slot = &fleet.endpoints[index].slot;
-                view.in_flight = view.in_flight.saturating_add(slot.in_flight.load(Ordering::Relaxed));
+                view.in_flight = view.in_flight.saturating_add(slot.in_flight.taken());
                 if is_available(index) {
                     view.weight += slot.weight();
                     view.available = true;

@@ -28,6 +28,8 @@ mod pick_log;
 mod retry_budget;
 mod router;
 mod slow_start;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod view;
 
 pub use balancer::{

@@ -6,7 +6,7 @@ use crate::{Endpoints, View};
 pub(super) const SMALL: usize = 64;
 
 /// One step of SplitMix64 (Steele, Lea and Flood 2014), to get more random words out of one.
-pub(super) fn next(state: &mut u64) -> u64 {
+pub(crate) fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

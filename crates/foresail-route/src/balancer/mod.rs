@@ -26,6 +26,8 @@ use std::time::Duration;
 
 use crate::{Endpoints, Error};
 
+#[cfg(feature = "tower")]
+pub(crate) use candidates::next as next_random;
 pub(crate) use candidates::{below, uniform};
 pub use contest::Acting;
 pub(crate) use contest::{Contest, Ratios, Side};

@@ -7,6 +7,8 @@ mod learning;
 mod properties;
 mod router;
 mod scenarios;
+#[cfg(feature = "tower")]
+mod tower;
 mod virtual_fleet;
 
 use foresail_route::BalancerKind;
