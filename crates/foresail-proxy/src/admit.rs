@@ -20,6 +20,7 @@ pub(crate) struct Lease {
     started: Instant,
     decay: Duration,
     hash: Option<u64>,
+    client: u64,
     /// Others in flight there when it was picked.
     others: u32,
     /// Why it went to this service, if there are several.
@@ -119,6 +120,7 @@ impl Worker {
                     started: now,
                     decay: candidates.decay,
                     hash: wish.hash,
+                    client: wish.client,
                     others,
                     routed,
                     resource: None,
@@ -180,7 +182,7 @@ impl Lease {
     fn feed_back(&self, latency_ms: Option<f64>, now: Instant) {
         let at_ms = self.worker.shared.ms_at(now);
         let (key, in_flight) = (self.endpoint.slot.key, self.others);
-        let feedback = Feedback { key, context: self.hash, client: None, latency_ms, in_flight, at_ms };
+        let feedback = Feedback { key, context: self.hash, client: Some(self.client), latency_ms, in_flight, at_ms };
         self.worker.feed_back(&feedback);
         if let Some((desk, routed)) = self.worker.desk.as_ref().zip(self.routed.as_ref()) {
             desk.tell(routed, latency_ms, self.resource, at_ms, now);

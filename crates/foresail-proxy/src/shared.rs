@@ -1,6 +1,7 @@
 //! What all threads of a proxy share. Request paths read snapshots and write to their own counters; nothing here is
 //! locked on their way.
 
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -32,6 +33,9 @@ pub(crate) struct Shared {
     pub(crate) statistics: Vec<ArcSwapOption<SharedStatistics>>,
     /// What they have seen of the work and nobody has taken yet, one per worker.
     pub(crate) workloads: Vec<Waiting>,
+    /// Keys of the hash by which balancers tell clients apart: drawn at the start and told nobody, so that no client can choose
+    /// whose say it shares.
+    pub(crate) clients: RandomState,
     /// Of the router, if there is one.
     pub(crate) router: Option<Arc<SharedRouter>>,
     /// Of the guard, if there is one.
@@ -70,6 +74,7 @@ impl Shared {
         Self {
             started: clock::now(),
             fleets: Fleets::new(workers),
+            clients: RandomState::new(),
             router,
             guard: config.guard.as_ref().map(|guard| Arc::new(SharedGuard::new(workers, guard))),
             config: ArcSwap::from_pointee(config),

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use foresail_core::SeededRng;
+use foresail_guard::ClientId;
 use foresail_route::{Balancer, Feedback, RetryBudget, RouteRequest};
 use hyper::header::HeaderValue;
 use tokio::sync::Notify;
@@ -266,6 +267,7 @@ impl Worker {
         let router = config.router.as_ref().filter(|_| self.desk.is_some());
         Wish {
             hash: self.hash(config, client, parts),
+            client: self.shared.clients.hash_one(ClientId::of(client).word()),
             route: router.map(|settings| Box::new(Desk::request(settings, parts))),
         }
     }
@@ -287,6 +289,8 @@ impl Worker {
 pub(crate) struct Wish {
     /// For the balancer.
     pub(crate) hash: Option<u64>,
+    /// Whose answer it learns from: a keyed hash of the address, or of the network of 64 bits.
+    pub(crate) client: u64,
     /// For the router.
     pub(crate) route: Option<Box<RouteRequest>>,
 }

@@ -81,8 +81,8 @@ pub(super) async fn withdraw(call: Call) -> Result<Response, Problem> {
 }
 
 pub(super) async fn pardon(call: Call) -> Result<Response, Problem> {
-    let Some(client) = call.values.text("client").and_then(|text| text.parse().ok()) else {
-        return Err(Problem::field("client", "client is no address", "an address such as 192.0.2.7 or 2001:db8::1"));
+    let Some(client) = call.values.address("client") else {
+        return Err(Problem::field("client", "client is missing", "an address"));
     };
     let seconds = call.values.whole("seconds").unwrap_or(1);
     say(call, Word::Pardon { client, seconds }).await

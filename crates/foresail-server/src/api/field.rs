@@ -1,6 +1,7 @@
 //! Parameters and body fields: one description that both checks what comes in and documents it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use axum::http::StatusCode;
 use foresail_core::Timestamp;
@@ -33,6 +34,8 @@ pub(super) enum Kind {
     Number(f64, f64),
     /// An instant.
     Time,
+    /// An address of IPv4 or IPv6.
+    Address,
     /// One of these words.
     OneOf(&'static [&'static str]),
 }
@@ -44,6 +47,7 @@ enum Value {
     Whole(u64),
     Number(f64),
     Time(Timestamp),
+    Address(IpAddr),
 }
 
 /// What came with a request, checked against its route's fields.
@@ -58,6 +62,7 @@ impl Kind {
             Self::Whole(from, to) => format!("a whole number, {from} to {to}"),
             Self::Number(from, to) => format!("a number, {from} to {to}"),
             Self::Time => "a time such as 2026-03-01T12:00:00Z".to_owned(),
+            Self::Address => "an address such as 192.0.2.7 or 2001:db8::1".to_owned(),
             Self::OneOf(words) => words.join(", "),
         }
     }
@@ -71,13 +76,14 @@ impl Kind {
             Self::Whole(from, to) => text.parse().ok().filter(|n| (*from..=*to).contains(n)).map(Value::Whole),
             Self::Number(from, to) => text.parse().ok().filter(|n| (*from..=*to).contains(n)).map(Value::Number),
             Self::Time => Timestamp::parse(text).ok().map(Value::Time),
+            Self::Address => text.parse().ok().map(Value::Address),
             Self::OneOf(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
         }
     }
 
     fn read_json(&self, json: &Json) -> Option<Value> {
         match (self, json) {
-            (Self::Text(_) | Self::Time | Self::OneOf(_), Json::String(text)) => self.read_text(text),
+            (Self::Text(_) | Self::Time | Self::Address | Self::OneOf(_), Json::String(text)) => self.read_text(text),
             (Self::Number(from, to), Json::Number(n)) => {
                 n.as_f64().filter(|n| (*from..=*to).contains(n)).map(Value::Number)
             }
@@ -156,6 +162,14 @@ impl Values {
     pub(super) fn number(&self, name: &str) -> Option<f64> {
         match self.0.get(name) {
             Some(Value::Number(n)) => Some(*n),
+            _ => None,
+        }
+    }
+
+    /// The address called `name`.
+    pub(super) fn address(&self, name: &str) -> Option<IpAddr> {
+        match self.0.get(name) {
+            Some(Value::Address(address)) => Some(*address),
             _ => None,
         }
     }

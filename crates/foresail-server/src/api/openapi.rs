@@ -140,6 +140,7 @@ fn schema(field: &Field) -> Json {
         Kind::Whole(from, to) => json!({ "type": "integer", "minimum": from, "maximum": to }),
         Kind::Number(from, to) => json!({ "type": "number", "minimum": from, "maximum": to }),
         Kind::Time => json!({ "type": "string", "format": "date-time" }),
+        Kind::Address => json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] }),
         Kind::OneOf(words) => json!({ "type": "string", "enum": words }),
     }
 }

@@ -192,7 +192,7 @@ static EVENT: [Field; 5] = [
     Field { name: "label", kind: Kind::Text(100), required: true, about: "What people call it" },
 ];
 static PARDON: [Field; 2] = [
-    Field { name: "client", kind: Kind::Text(45), required: true, about: "Its address; all of its /64 if it is IPv6" },
+    Field { name: "client", kind: Kind::Address, required: true, about: "Who; all of its /64 if it is IPv6" },
     SECONDS,
 ];
 static A_WHILE: [Field; 1] = [SECONDS];
