@@ -277,8 +277,7 @@ impl Learner {
     }
 
     fn publish(&self, now_s: i64) -> Arc<Model> {
-        let (rate, cost) = self.baseline.client_rates();
-        let limit_cost = if cost > 0.0 { (cost * self.config.margin).max(LEAST_COST) } else { f32::INFINITY };
+        let (limit_rps, limit_cost) = self.limits();
         let mut pardoned: Vec<ClientId> = self.pardons.iter().map(|(client, _)| *client).collect();
         pardoned.sort_unstable();
         let mut model = Model {
@@ -291,7 +290,7 @@ impl Learner {
             judge: self.judge.clone(),
             hour: now_s.div_euclid(3600) as u8,
             limit_cost,
-            ..Model::ignorant((rate * self.config.margin).max(self.config.least_limit_rps))
+            ..Model::ignorant(limit_rps)
         };
         if let Some(usual) = self.baseline.usual(now_s) {
             excess::judge(&mut model, &usual, &self.now, self.now_rate);
@@ -299,16 +298,24 @@ impl Learner {
         Arc::new(model)
     }
 
+    /// What every client may do: requests, and milliseconds of the origin, a second.
+    fn limits(&self) -> (f32, f32) {
+        let (rate, cost) = self.baseline.client_rates();
+        let margin = self.config.margin;
+        let limit_cost = if cost > 0.0 { (cost * margin).max(LEAST_COST) } else { f32::INFINITY };
+        ((rate * margin).max(self.config.least_limit_rps), limit_cost)
+    }
+
     /// How things stand.
     pub fn summary(&self) -> Summary {
-        let (rate, cost) = self.baseline.client_rates();
+        let (limit_rps, limit_cost) = self.limits();
         Summary {
             pressure: self.pressure.value(),
             is_engaged: self.pressure.is_engaged(),
             arrival_rps: self.arrival_rps,
             attack_rps: self.attack_rps,
-            limit_rps: (rate * self.config.margin).max(self.config.least_limit_rps),
-            limit_cost: if cost > 0.0 { (cost * self.config.margin).max(LEAST_COST) } else { f32::INFINITY },
+            limit_rps,
+            limit_cost,
             forest_p99: self.judge.as_ref().map(|judge| judge.p99()),
             totals: self.totals,
         }

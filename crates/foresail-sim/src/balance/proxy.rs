@@ -42,6 +42,12 @@ struct Looks<'a> {
     decay: Duration,
 }
 
+impl<'a> Looks<'a> {
+    fn of(proxy: &'a [Slot], plant: &'a Plant, panic: bool, now_ms: u64, decay: Duration) -> Self {
+        Self { proxy, members: &plant.members, generation: plant.generation, panic, now_ms, decay }
+    }
+}
+
 impl Endpoints for Looks<'_> {
     fn count(&self) -> usize {
         self.members.len()
@@ -98,14 +104,7 @@ impl Proxy {
         is_logged: bool,
     ) -> Option<(usize, u32, Option<LoggedPick>)> {
         let mut logged = None;
-        let looks = Looks {
-            proxy: &self.slots,
-            members: &plant.members,
-            generation: plant.generation,
-            panic: self.panic,
-            now_ms: now_ms as u64,
-            decay: self.decay,
-        };
+        let looks = Looks::of(&self.slots, plant, self.panic, now_ms as u64, self.decay);
         let index = match &mut self.chooser {
             Chooser::Balancer(balancer) => {
                 let place = balancer.pick(&looks, pick)?;
@@ -126,14 +125,7 @@ impl Proxy {
 
     /// What its balancer tells others.
     pub(super) fn share(&mut self, number: u64, plant: &Plant, now_ms: f64) -> Option<SharedStatistics> {
-        let looks = Looks {
-            proxy: &self.slots,
-            members: &plant.members,
-            generation: plant.generation,
-            panic: self.panic,
-            now_ms: now_ms as u64,
-            decay: self.decay,
-        };
+        let looks = Looks::of(&self.slots, plant, self.panic, now_ms as u64, self.decay);
         match &mut self.chooser {
             Chooser::Balancer(balancer) => balancer.share(number, &looks),
             Chooser::Oracle(_) => None,

@@ -223,14 +223,15 @@ fn in_use(view: &ServiceView) -> f64 {
     if view.capacity.in_use { view.capacity.learned_rps } else { view.capacity.prior_rps }
 }
 
+/// For how long a word holds.
+pub(super) fn lasting(seconds: u64) -> Result<Duration, String> {
+    let accepted = (1..=604_800).contains(&seconds).then(|| Duration::from_secs(seconds));
+    accepted.ok_or_else(|| format!("seconds is {seconds}, accepted is 1 to 604800"))
+}
+
 /// A word as the controller understands it, at `now`.
 pub(super) fn command(word: &Word, now: Timestamp) -> Result<Command, String> {
-    let until = |seconds: u64| {
-        let accepted = (1..=604_800).contains(&seconds);
-        accepted
-            .then(|| now + Duration::from_secs(seconds))
-            .ok_or_else(|| format!("seconds is {seconds}, accepted is 1 to 604800"))
-    };
+    let until = |seconds: u64| lasting(seconds).map(|lasts| now + lasts);
     Ok(match word {
         Word::Mode { mode } => Command::SetMode { mode: *mode },
         Word::Pause { seconds, direction } => Command::Pause { until: until(*seconds)?, direction: *direction },

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
+use super::rounds;
 use crate::failure::usage;
 use crate::lab::balance::{CellReport, Contender, Measured, Pace, Scenario, Stage, cells, order, report, table};
 use crate::lab::peers::Installed;
@@ -79,7 +80,7 @@ impl Balance {
         let cells = cells(scenarios, &loads);
         let second = |count: u32| Duration::from_secs(u64::from(count));
         let pace = Pace { warm_up: second(self.warm_up), measured: second(self.seconds) };
-        let seeds = self.rounds(pace, cells.len() * contenders.len())?;
+        let seeds = rounds(self.seeds, self.minutes, pace.trial(), cells.len() * contenders.len())?;
         let versions = installed.versions();
         let stage = Stage::new(installed, pace)?;
 
@@ -124,20 +125,6 @@ impl Balance {
             cells: cells.collect(),
         };
         if self.json { print_json(&document) } else { print(&human(&document)) }
-    }
-
-    /// As many rounds as were asked for, or as many as there is time for.
-    fn rounds(&self, pace: Pace, trials: usize) -> anyhow::Result<u32> {
-        let round_s = trials as f64 * pace.trial().as_secs_f64();
-        let fitting = (60.0 * f64::from(self.minutes) / round_s) as u32;
-        if fitting == 0 {
-            let minutes = (round_s / 60.0).ceil();
-            return Err(usage(format!("one round takes {minutes} minutes; --minutes is {}", self.minutes)));
-        }
-        if fitting < self.seeds {
-            note(&format!("{fitting} of {} rounds fit into {} minutes", self.seeds, self.minutes));
-        }
-        Ok(fitting.min(self.seeds))
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
+use super::rounds;
 use crate::clock;
 use crate::failure::usage;
 use crate::lab::guard::{Cell, Confusion, Contender, Cost, Measured, Pace, Stage, Threat, confusion, report, table};
@@ -100,7 +101,7 @@ impl Guard {
         let threats: Vec<Threat> = std::iter::once(Threat::None).chain(others).collect();
         let second = |count: u32| Duration::from_secs(u64::from(count));
         let pace = Pace { warm_up: second(self.warm_up), measured: second(self.seconds), grace: second(self.grace) };
-        let rounds = self.rounds(pace, threats.len() * contenders.len())?;
+        let rounds = rounds(self.seeds, self.minutes, pace.trial(), threats.len() * contenders.len())?;
         let seeds: Vec<u64> = (0..u64::from(rounds)).map(|round| self.first_seed.wrapping_add(round)).collect();
         let versions = installed.versions();
         let stage = Stage::new(installed, pace, f64::from(self.rate))?;
@@ -165,20 +166,6 @@ impl Guard {
         }
         bar.finish_and_clear();
         Ok(played)
-    }
-
-    /// As many rounds as were asked for, or as many as there is time for.
-    fn rounds(&self, pace: Pace, trials: usize) -> anyhow::Result<u32> {
-        let round_s = trials as f64 * pace.trial().as_secs_f64();
-        let fitting = (60.0 * f64::from(self.minutes) / round_s) as u32;
-        if fitting == 0 {
-            let minutes = (round_s / 60.0).ceil();
-            return Err(usage(format!("one round takes {minutes} minutes; --minutes is {}", self.minutes)));
-        }
-        if fitting < self.seeds {
-            note(&format!("{fitting} of {} rounds fit into {} minutes", self.seeds, self.minutes));
-        }
-        Ok(fitting.min(self.seeds))
     }
 }
 

@@ -11,7 +11,12 @@ mod scale;
 mod series;
 mod speed;
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
+
+use crate::failure::usage;
+use crate::output::note;
 
 /// Measure Foresail itself.
 #[derive(Args, Debug)]
@@ -44,4 +49,21 @@ impl Bench {
             What::Guard(bench) => bench.run(),
         }
     }
+}
+
+/// As many rounds of so many trials as were asked for, or as many as there is time for.
+///
+/// # Errors
+/// If there is time for none.
+fn rounds(seeds: u32, minutes: u32, trial: Duration, trials: usize) -> anyhow::Result<u32> {
+    let round_s = trials as f64 * trial.as_secs_f64();
+    let fitting = (60.0 * f64::from(minutes) / round_s) as u32;
+    if fitting == 0 {
+        let needed = (round_s / 60.0).ceil();
+        return Err(usage(format!("one round takes {needed} minutes; --minutes is {minutes}")));
+    }
+    if fitting < seeds {
+        note(&format!("{fitting} of {seeds} rounds fit into {minutes} minutes"));
+    }
+    Ok(fitting.min(seeds))
 }

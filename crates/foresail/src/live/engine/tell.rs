@@ -1,7 +1,6 @@
 //! What the loop writes down, answers and shows.
 
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use foresail_core::{Metric, Observation, Timestamp};
 use foresail_scale::controller::{Entry, Ticked};
@@ -94,17 +93,13 @@ impl Engine {
 
     /// A word to the proxy's guard: journalled.
     fn tell_guard(&mut self, now: Timestamp, word: &Word) -> Result<(), PlaneError> {
-        let lasts = |seconds: u64| {
-            let accepted = (1..=604_800).contains(&seconds).then(|| Duration::from_secs(seconds));
-            accepted.ok_or_else(|| format!("seconds is {seconds}, accepted is 1 to 604800"))
-        };
         let proxy = self.options.proxy.as_ref();
         let told = match word {
-            Word::Pardon { client, seconds } => lasts(*seconds).map(|lasts| {
+            Word::Pardon { client, seconds } => plane::lasting(*seconds).map(|lasts| {
                 let text = format!("guard: {client} is let in for {seconds} s, by an operator");
                 (proxy.is_some_and(|proxy| proxy.pardon(*client, lasts)), text)
             }),
-            Word::StandDown { seconds } => lasts(*seconds).map(|lasts| {
+            Word::StandDown { seconds } => plane::lasting(*seconds).map(|lasts| {
                 let text = format!("guard: it only observes for {seconds} s, by an operator");
                 (proxy.is_some_and(|proxy| proxy.stand_down(Some(lasts))), text)
             }),
