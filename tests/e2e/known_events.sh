@@ -58,19 +58,13 @@ END
 run=$!
 api="$(said "$WORK/run.log" 'dashboard and API: http://' "$run")"
 
-desired() {
-    exec 3<>"/dev/tcp/${api%:*}/${api##*:}"
-    printf 'GET /api/v1/services/web HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$api" >&3
-    grep -o '"replicas":{"desired":[0-9]*' <&3 | head -1 | grep -o '[0-9]*$'
-    exec 3<&- 3>&-
-}
 copies() { pgrep -cf "^$FORESAIL sample-service.*service-time=6ms" || true; }
 reaches() { # COPIES WHY
     for _ in $(seq 300); do
-        if [ "$(desired)" = "$1" ] && [ "$(copies)" = "$1" ]; then return; fi
+        if [ "$(desired "$api")" = "$1" ] && [ "$(copies)" = "$1" ]; then return; fi
         sleep 0.1
     done
-    echo "$2: $(desired) copies are asked for and $(copies) run, not $1"
+    echo "$2: $(desired "$api") copies are asked for and $(copies) run, not $1"
     tail -n 5 "$WORK/run.log" "$WORK/data/web.journal.jsonl"
     exit 1
 }

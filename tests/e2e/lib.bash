@@ -18,3 +18,18 @@ said() {
     fi
     echo "${found%/}"
 }
+
+# ADDRESS METHOD PATH [BODY]: one request by hand, the answer with its head on standard output.
+ask() {
+    local address="$1" method="$2" path="$3" body="${4:-}"
+    exec 3<>"/dev/tcp/${address%:*}/${address##*:}" || return 1
+    printf '%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' \
+        "$method" "$path" "$address" "${#body}" "$body" >&3
+    cat <&3
+    exec 3<&- 3>&-
+}
+
+# ADDRESS OF THE API: the copies that are asked for of the service `web`.
+desired() {
+    ask "$1" GET /api/v1/services/web | grep -o '"replicas":{"desired":[0-9]*' | head -1 | grep -o '[0-9]*$'
+}

@@ -2,6 +2,7 @@
 # left behind. How late requests are is printed, not judged: other work on the machine decides it as well. Its dashboard is
 # what dashboard.sh is about.
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
 
 out="$WORK/live"
 touch "$WORK/demo.log" # it is read before the shell behind the next line may have made it
@@ -20,30 +21,21 @@ done
 address="${url#http://}"
 address="${address%/}"
 
-# One request by hand: METHOD PATH [BODY], the answer with its head on standard output.
-ask() {
-    local method="$1" path="$2" body="${3:-}"
-    exec 3<>"/dev/tcp/${address%:*}/${address##*:}"
-    printf '%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' \
-        "$method" "$path" "$address" "${#body}" "$body" >&3
-    cat <&3
-    exec 3<&- 3>&-
-}
 expect() { # TEXT ANSWER
     grep -q "$1" <<<"$2" || { echo "expected $1, got: $(head -c 600 <<<"$2")"; exit 1; }
 }
 
 sleep 8 # let it decide for a while
-expect '200 OK' "$(ask GET /healthz)"
-expect '200 OK' "$(ask GET /readyz)"
-expect '"speed":60' "$(ask GET /api/v1/services/sample)"
-expect 'foresail_load_rps{service="sample"}' "$(ask GET /metrics)"
-expect '"desired"' "$(ask POST /decide '{"load_rps": 900}')"
-expect '400 Bad Request' "$(ask POST /decide '{"load_rps": -1}')"
-expect '"driver"' "$(ask GET '/decisions?limit=3')"
-expect '200 OK' "$(ask POST /pause '{"seconds": 30}')"
-expect '"kind":"pause"' "$(ask GET /api/v1/audit)"
-expect '200 OK' "$(ask POST /resume '{}')"
+expect '200 OK' "$(ask "$address" GET /healthz)"
+expect '200 OK' "$(ask "$address" GET /readyz)"
+expect '"speed":60' "$(ask "$address" GET /api/v1/services/sample)"
+expect 'foresail_load_rps{service="sample"}' "$(ask "$address" GET /metrics)"
+expect '"desired"' "$(ask "$address" POST /decide '{"load_rps": 900}')"
+expect '400 Bad Request' "$(ask "$address" POST /decide '{"load_rps": -1}')"
+expect '"driver"' "$(ask "$address" GET '/decisions?limit=3')"
+expect '200 OK' "$(ask "$address" POST /pause '{"seconds": 30}')"
+expect '"kind":"pause"' "$(ask "$address" GET /api/v1/audit)"
+expect '200 OK' "$(ask "$address" POST /resume '{}')"
 
 wait "$demo" || { cat "$WORK/demo.log"; exit 1; }
 trap - EXIT

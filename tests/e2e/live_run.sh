@@ -39,10 +39,7 @@ trap 'kill -9 "$run" 2>/dev/null || true; pkill -f "^$FORESAIL sample-service.*s
 
 # The status line of one request through the proxy.
 status() {
-    exec 3<>"/dev/tcp/${front%:*}/${front##*:}"
-    printf 'GET / HTTP/1.1\r\nHost: example\r\nConnection: close\r\n\r\n' >&3
-    head -1 <&3
-    exec 3<&- 3>&-
+    ask "$front" GET / | head -1
 }
 answers() { # HOW MANY
     local good=0
@@ -56,10 +53,7 @@ asked() {
     local api
     api="$(said "$WORK/run.log" 'dashboard and API: ' "$run")"
     api="${api#http://}"
-    exec 3<>"/dev/tcp/${api%:*}/${api##*:}"
-    printf 'GET /api/v1/services/web HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$api" >&3
-    grep -o '"replicas":{"desired":[0-9]*' <&3 | head -1 | grep -o '[0-9]*$'
-    exec 3<&- 3>&-
+    desired "$api"
 }
 copies() { pgrep -f "^$FORESAIL sample-service.*service-time=5ms" | sort | tr '\n' ' '; }
 

@@ -2,6 +2,7 @@
 # real Alertmanager when it falls silent and again when it is back, and takes a changed configuration over without a
 # restart.
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
 
 PATH="${XDG_CACHE_HOME:-$HOME/.cache}/foresail/e2e/debian/usr/bin:$PATH"
 for tool in prometheus prometheus-alertmanager; do
@@ -18,15 +19,6 @@ free() {
         port=$((20000 + RANDOM % 30000))
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
     done
-}
-# ADDRESS METHOD PATH [BODY]: the answer with its head.
-ask() {
-    local address="$1" method="$2" path="$3" body="${4:-}"
-    exec 3<>"/dev/tcp/${address%:*}/${address##*:}" || return 1
-    printf '%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' \
-        "$method" "$path" "$address" "${#body}" "$body" >&3
-    cat <&3
-    exec 3<&- 3>&-
 }
 # SECONDS WHAT COMMAND...: until the command succeeds.
 await() {

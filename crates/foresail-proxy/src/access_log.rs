@@ -1,21 +1,14 @@
-//! A line per request, written by a thread of its own.
+//! A line per request.
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use foresail_core::TimeZone;
 
 use crate::Error;
 use crate::config::{AccessLog, LogFormat};
+use crate::lines::{self, LineSender};
 use crate::record::Record;
-
-/// How long a line may stay in the buffer.
-const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 impl Record {
     fn write(&self, format: LogFormat, out: &mut Vec<u8>) {
@@ -64,73 +57,19 @@ fn escape(line: &mut String, text: &str) {
     }
 }
 
-/// Takes records to the writer.
-#[derive(Clone, Debug)]
-pub(crate) struct LogSender(SyncSender<Box<Record>>);
-
-impl LogSender {
-    /// Whether the record was taken; it is not if the writer has fallen behind.
-    pub(crate) fn send(&self, record: Box<Record>) -> bool {
-        self.0.try_send(record).is_ok()
-    }
-}
-
-/// Starts the writer, which ends when the last sender is gone.
+/// Starts the writer.
 ///
 /// # Errors
-/// [`Error::File`] if the file cannot be opened, [`Error::Worker`] if the thread cannot be started.
-pub(crate) fn start(config: &AccessLog) -> Result<(LogSender, JoinHandle<()>), Error> {
-    let file = open(&config.path).map_err(|cause| Error::File { path: config.path.clone(), cause })?;
-    let (sender, receiver) = sync_channel(config.buffer);
-    let config = config.clone();
-    let thread = std::thread::Builder::new()
-        .name("proxy-access-log".to_owned())
-        .spawn(move || write_lines(&receiver, &config, file))
-        .map_err(Error::Worker)?;
-    Ok((LogSender(sender), thread))
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
-}
-
-fn write_lines(receiver: &Receiver<Box<Record>>, config: &AccessLog, file: File) {
-    let mut out = BufWriter::with_capacity(64 * 1024, file);
-    let mut line = Vec::new();
-    let mut is_silent = false;
-    loop {
-        let result = match receiver.recv_timeout(FLUSH_AFTER) {
-            Ok(record) => {
-                line.clear();
-                record.write(config.format, &mut line);
-                out.write_all(&line)
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                let flushed = out.flush();
-                // Moved away by a log rotation: begin a new one.
-                if !config.path.exists()
-                    && let Ok(file) = open(&config.path)
-                {
-                    out = BufWriter::with_capacity(64 * 1024, file);
-                }
-                flushed
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                let _ = out.flush();
-                return;
-            }
-        };
-        if let Err(error) = &result
-            && !is_silent
-        {
-            tracing::warn!(path = %config.path.display(), %error, "access log cannot be written");
-        }
-        is_silent = result.is_err();
-    }
+/// As [`lines::start`].
+pub(crate) fn start(config: &AccessLog) -> Result<(LineSender<Record>, JoinHandle<()>), Error> {
+    let format = config.format;
+    lines::start(&config.path, config.buffer, move |record: &Record, out| record.write(format, out))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use foresail_core::Timestamp;
     use hyper::Request;
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use foresail_route::{Balancer, Endpoints, Feedback, Pick, SharedStatistics, Sight, View};
+use foresail_route::{Balancer, Endpoints, Feedback, LoggedPick, Pick, SharedStatistics, Sight, View};
 
 use crate::clock;
+use crate::config::Admission;
 use crate::pool::LocalEndpoint;
 use crate::router::{Desk, Routed};
+use crate::shared::HEARD_MS;
 use crate::worker::{LocalFleet, Wish, Worker};
 
 /// A place at an endpoint, held from the pick to the last byte of the answer, and given back by being dropped: on
@@ -21,12 +23,15 @@ pub(crate) struct Lease {
     decay: Duration,
     hash: Option<u64>,
     client: u64,
+    class: Option<u64>,
     /// Others in flight there when it was picked.
     others: u32,
     /// Why it went to this service, if there are several.
     routed: Option<Routed>,
     /// What the answer said that it used.
     pub(crate) resource: Option<f64>,
+    /// The pick, if it is one of those that are written down, until it is known how it went.
+    logged: Option<Box<LoggedPick>>,
     is_settled: bool,
 }
 
@@ -34,7 +39,7 @@ pub(crate) struct Lease {
 struct Candidates<'a> {
     fleet: &'a LocalFleet,
     tried: &'a [Rc<LocalEndpoint>],
-    most_in_flight: u32,
+    admission: Admission,
     panic: bool,
     /// The endpoints of one service only, as the router's desk knows them.
     within: Option<(&'a Desk, usize)>,
@@ -60,7 +65,7 @@ impl Endpoints for Candidates<'_> {
 
     fn is_available(&self, index: usize) -> bool {
         let endpoint = &self.fleet.endpoints[index];
-        endpoint.slot.in_flight.is_free(self.most_in_flight)
+        endpoint.slot.in_flight.is_free(endpoint.most_in_flight(&self.admission))
             && endpoint.slot.health.is_usable(self.panic)
             && !self.tried.iter().any(|tried| Rc::ptr_eq(tried, endpoint))
             && self.within.is_none_or(|(desk, service)| desk.is_of(index, service))
@@ -81,17 +86,16 @@ impl Worker {
         self.lease_beyond(tried, wish).or_else(|| if tried.is_empty() { None } else { self.lease_beyond(&[], wish) })
     }
 
-    fn lease_beyond(self: &Rc<Self>, tried: &[Rc<LocalEndpoint>], wish: &Wish) -> Option<Lease> {
+    /// A place at an endpoint that is not in `tried`, if one is free now.
+    pub(crate) fn lease_beyond(self: &Rc<Self>, tried: &[Rc<LocalEndpoint>], wish: &Wish) -> Option<Lease> {
         let config = self.config();
         let fleet = self.fleet();
         let now = clock::now();
-        let limit = config.admission.in_flight_per_endpoint;
-        let most_in_flight = if limit == 0 { u32::MAX } else { limit };
         let mut balancer = self.balancer.borrow_mut();
         let mut candidates = Candidates {
             fleet: &fleet,
             tried,
-            most_in_flight,
+            admission: config.admission,
             panic: self.shared.fleets.panic.load(Ordering::Relaxed),
             within: None,
             now_ms: self.shared.ms_at(now),
@@ -110,9 +114,12 @@ impl Worker {
                     Some(routed)
                 }
             };
-            let index = balancer.pick(&candidates, Pick { random: self.random(), hash: wish.hash })?;
+            let pick = Pick { random: self.random(), hash: wish.hash };
+            let index = balancer.pick(&candidates, pick)?;
+            let is_logged = config.picks.as_ref().is_some_and(|picks| self.chance(picks.share));
+            let logged = if is_logged { LoggedPick::of(balancer.as_mut(), &candidates, pick, index) } else { None };
             let endpoint = &fleet.endpoints[index];
-            if let Some(others) = endpoint.slot.in_flight.take(most_in_flight) {
+            if let Some(others) = endpoint.slot.in_flight.take(endpoint.most_in_flight(&config.admission)) {
                 endpoint.slot.shard(self.index).picks.increment();
                 return Some(Lease {
                     endpoint: Rc::clone(endpoint),
@@ -121,9 +128,11 @@ impl Worker {
                     decay: candidates.decay,
                     hash: wish.hash,
                     client: wish.client,
+                    class: wish.class,
                     others,
                     routed,
                     resource: None,
+                    logged: logged.map(Box::new),
                     is_settled: false,
                 });
             }
@@ -131,19 +140,25 @@ impl Worker {
         None
     }
 
-    /// Tells the other workers what the balancer learned here, and it what the others did. What is in flight they all see.
+    /// Tells the other workers what the balancer learned here, and it what they and other proxies did. What is in flight the
+    /// workers all see.
     pub(crate) fn exchange(&self, balancer: &mut dyn Balancer, now_ms: u64) {
         let fleet = self.fleet();
         let decay = balancer.latency_decay();
-        let all = u32::MAX;
-        let candidates =
-            Candidates { fleet: &fleet, tried: &[], most_in_flight: all, panic: false, within: None, now_ms, decay };
+        let admission = Admission { in_flight_per_endpoint: 0, adaptive: None, ..Admission::default() };
+        let candidates = Candidates { fleet: &fleet, tried: &[], admission, panic: false, within: None, now_ms, decay };
         let Some(own) = balancer.share(self.index as u64, &candidates) else { return };
         self.shared.statistics[self.index].store(Some(Arc::new(own)));
         let others = self.shared.statistics.iter().enumerate().filter(|(index, _)| *index != self.index);
         for statistics in others.filter_map(|(_, cell)| cell.load_full()) {
             if let Err(error) = balancer.merge(SharedStatistics::clone(&statistics), Sight::Shared) {
                 tracing::debug!(%error, "another worker's statistics are of no use here");
+            }
+        }
+        let heard = self.shared.heard.load();
+        for (_, statistics) in heard.iter().filter(|(at_ms, _)| now_ms.saturating_sub(*at_ms) < HEARD_MS) {
+            if let Err(error) = balancer.merge(statistics.clone(), Sight::Own) {
+                tracing::debug!(%error, "another proxy's statistics are of no use here");
             }
         }
     }
@@ -171,15 +186,48 @@ impl Lease {
     }
 
     /// The head of an answer that is no failure has come.
-    pub(crate) fn answered(&self, now: Instant) {
+    pub(crate) fn answered(&mut self, now: Instant) {
         let first_byte_ms = now.saturating_duration_since(self.started).as_secs_f64() * 1000.0;
         let now_ms = self.worker.shared.ms_at(now);
         self.endpoint.slot.observe(Some(first_byte_ms), now_ms, self.decay);
+        if let Some(adaptive) = &self.worker.config().admission.adaptive {
+            self.endpoint.limit.borrow_mut().observe(adaptive, first_byte_ms, self.others, now_ms);
+        }
+        if let Some(class) = self.class {
+            self.worker.classes.borrow_mut().observe(class, first_byte_ms, now_ms);
+        }
         self.feed_back(Some(first_byte_ms), now);
     }
 
+    /// Another endpoint was asked too, and has answered before this one: it takes longer than that at least.
+    pub(crate) fn outpaced(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.is_settled, true) {
+            let waited_ms = now.saturating_duration_since(self.started).as_secs_f64() * 1000.0;
+            self.endpoint.slot.observe(Some(waited_ms), self.worker.shared.ms_at(now), self.decay);
+            self.feed_back(Some(waited_ms), now);
+        }
+    }
+
+    /// The endpoint has said what it has in flight, from whomever.
+    pub(crate) fn hinted(&self, in_flight: f64, now: Instant) {
+        let slot = &self.endpoint.slot;
+        let unseen = (in_flight - f64::from(slot.in_flight.taken())).max(0.0);
+        self.worker.balancer.borrow_mut().hint(slot.key, unseen, self.worker.shared.ms_at(now));
+    }
+
+    /// Writes the pick down, if it is one of those, now that it is known how it went.
+    fn log_pick(&mut self, latency_ms: Option<f64>) {
+        let Some((mut pick, log)) = self.logged.take().zip(self.worker.outlets.picks.as_ref()) else { return };
+        let failure_cost_ms = || self.worker.config().balancer.failure_cost().as_secs_f64() * 1_000.0;
+        pick.reward = -latency_ms.unwrap_or_else(failure_cost_ms);
+        if !log.send(pick) {
+            self.worker.counters().log_lines_lost.increment();
+        }
+    }
+
     /// Tells a balancer that learns, and the router, what came of their choice.
-    fn feed_back(&self, latency_ms: Option<f64>, now: Instant) {
+    fn feed_back(&mut self, latency_ms: Option<f64>, now: Instant) {
+        self.log_pick(latency_ms);
         let at_ms = self.worker.shared.ms_at(now);
         let (key, in_flight) = (self.endpoint.slot.key, self.others);
         let feedback = Feedback { key, context: self.hash, client: Some(self.client), latency_ms, in_flight, at_ms };
@@ -194,7 +242,7 @@ impl Lease {
         if std::mem::replace(&mut self.is_settled, true) {
             return;
         }
-        let slot = &self.endpoint.slot;
+        let slot = Arc::clone(&self.endpoint.slot);
         slot.shard(self.worker.index).failed.increment();
         slot.observe(None, 0, self.decay);
         self.feed_back(None, clock::now());

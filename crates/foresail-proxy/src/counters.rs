@@ -19,6 +19,8 @@ pub(crate) struct Counters {
     pub(crate) late: Counter,
     pub(crate) in_flight: Counter,
     pub(crate) retries: Counter,
+    pub(crate) hedges: Counter,
+    pub(crate) hedges_won: Counter,
     pub(crate) accepted: Counter,
     pub(crate) closed: Counter,
     pub(crate) log_lines_lost: Counter,
@@ -60,6 +62,8 @@ impl Counters {
             in_flight: zero(),
             held: zero(),
             retries: zero(),
+            hedges: zero(),
+            hedges_won: zero(),
             accepted: zero(),
             closed: zero(),
             log_lines_lost: zero(),
@@ -79,6 +83,8 @@ impl Counters {
         stats.held += self.held.read();
         stats.in_flight += self.in_flight.read();
         stats.retries += self.retries.read();
+        stats.hedges += self.hedges.read();
+        stats.hedges_won += self.hedges_won.read();
         stats.connections += self.accepted.read().saturating_sub(self.closed.read());
         stats.accepted += self.accepted.read();
         stats.log_lines_lost += self.log_lines_lost.read();

@@ -27,6 +27,8 @@ pub(crate) struct Exchange {
     worker: Rc<Worker>,
     pub(crate) config: Rc<ProxyConfig>,
     pub(crate) started: Instant,
+    /// By when the last byte must be out.
+    pub(crate) total: Instant,
     pub(crate) record: Option<Box<Record>>,
     /// Of what kind it is, if that is observed.
     pub(crate) kind: Option<Kind>,
@@ -39,11 +41,14 @@ impl Exchange {
         worker: Rc<Worker>,
         config: Rc<ProxyConfig>,
         started: Instant,
+        patience: Option<Duration>,
         record: Option<Box<Record>>,
         kind: Option<Kind>,
     ) -> Self {
         worker.counters().arrivals.increment();
-        Self { worker, config, started, record, kind, is_in_flight: false, is_over: false }
+        let longest = config.deadlines.total;
+        let total = started + patience.map_or(longest, |patience| patience.min(longest));
+        Self { worker, config, started, total, record, kind, is_in_flight: false, is_over: false }
     }
 
     /// The request has a place at an endpoint.
@@ -163,8 +168,7 @@ impl Flight {
     }
 
     pub(crate) fn total_deadline(&self) -> Instant {
-        let later = |e: &Exchange| e.started + e.config.deadlines.total;
-        self.exchange.as_ref().map_or_else(|| clock::now() + Duration::from_secs(3600), later)
+        self.exchange.as_ref().map_or_else(|| clock::now() + Duration::from_secs(3600), |e| e.total)
     }
 
     /// The last byte was handed over.

@@ -36,8 +36,12 @@ mod gate;
 mod guard;
 mod guard_state;
 mod histogram;
+mod lines;
 mod listen;
 mod otlp;
+mod outlets;
+mod patience;
+mod picks;
 mod places;
 mod pool;
 mod proxy;
@@ -47,6 +51,7 @@ mod record;
 mod request;
 mod router;
 mod scan;
+mod sending;
 mod serve;
 mod shared;
 mod stats;
@@ -68,11 +73,15 @@ pub mod parse {
     pub use foresail_route::LoadReport;
 }
 
-pub use config::{AccessLog, Admission, Deadlines, Endpoint, HeaderText, HealthConfig, Limits, ListenConfig};
-pub use config::{LogFormat, OtlpConfig, ProxyConfig, RetryConfig, RouterSettings, TlsConfig, UpstreamTls};
+pub use config::{
+    AccessLog, Admission, Deadlines, Endpoint, HeaderText, HealthConfig, HedgeConfig, Limits, ListenConfig,
+};
+pub use config::{
+    LogFormat, OtlpConfig, PickLogConfig, ProxyConfig, RetryConfig, RouterSettings, TlsConfig, UpstreamTls,
+};
 pub use error::Error;
 pub use foresail_guard::{Account as GuardAccount, GuardConfig, Mode as GuardMode, Summary as GuardSummary};
-pub use foresail_route::{Acting, BalancerKind, BalancerReport, RouterReport};
+pub use foresail_route::{Acting, BalancerKind, BalancerReport, RouterReport, SharedStatistics};
 pub use histogram::Histogram;
 pub use proxy::Proxy;
 pub use stats::{EndpointState, EndpointStats, ProxyStats, RouterStats};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use foresail_route::ConcurrencyLimit;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -19,12 +20,15 @@ use tokio_rustls::client::TlsStream;
 
 use crate::body::UpBody;
 use crate::clock;
+use crate::config::Admission;
 use crate::fleet::Slot;
 
 pub(crate) struct LocalEndpoint {
     pub(crate) slot: Arc<Slot>,
     /// The last one used is at the end and used next, so that the rest may grow old.
     idle: RefCell<Vec<Idle>>,
+    /// How many requests it is given at a time, by this worker's answers.
+    pub(crate) limit: RefCell<ConcurrencyLimit>,
 }
 
 struct Idle {
@@ -54,7 +58,17 @@ impl Meter {
 
 impl LocalEndpoint {
     pub(crate) fn new(slot: Arc<Slot>) -> Self {
-        Self { slot, idle: RefCell::new(Vec::new()) }
+        Self { slot, idle: RefCell::default(), limit: RefCell::default() }
+    }
+
+    /// Requests that may be there at a time, as far as this worker knows.
+    pub(crate) fn most_in_flight(&self, admission: &Admission) -> u32 {
+        let configured = match admission.in_flight_per_endpoint {
+            0 => u32::MAX,
+            some => some,
+        };
+        let learned = admission.adaptive.as_ref().map(|adaptive| self.limit.borrow().current(adaptive));
+        learned.map_or(configured, |learned| learned.min(configured))
     }
 
     /// A connection kept from before that still looks alive.

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use foresail_guard::{Account, ClientId};
+use foresail_route::SharedStatistics;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::time::{sleep, sleep_until, timeout};
@@ -18,13 +20,14 @@ use crate::config::{OtlpConfig, UpstreamTls};
 use crate::connection::Kind;
 use crate::guard::Said;
 use crate::otlp::{self, Exporter};
+use crate::outlets::Outlets;
 use crate::router::{self, SharedRouter};
 use crate::shared::{Phase, Shared};
 use crate::supervisor::{self, Certificates};
 use crate::tls::{ClientTls, ServerTls};
 use crate::worker::Worker;
 use crate::workload::{self, Workload};
-use crate::{Endpoint, EndpointStats, Error, ProxyConfig, ProxyStats, clock, listen};
+use crate::{Endpoint, EndpointStats, Error, ProxyConfig, ProxyStats, clock, listen, picks};
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -79,10 +82,15 @@ impl Proxy {
             }
         }
         let mut threads = Vec::new();
-        let mut log = None;
+        let mut outlets = Outlets::default();
         if let Some(settings) = &config.access_log {
             let (sender, thread) = access_log::start(settings)?;
-            log = Some(sender);
+            outlets.log = Some(sender);
+            threads.push(thread);
+        }
+        if let Some(settings) = &config.picks {
+            let (sender, thread) = picks::start(settings)?;
+            outlets.picks = Some(sender);
             threads.push(thread);
         }
         let otlp = config.otlp.clone();
@@ -97,16 +105,15 @@ impl Proxy {
             exporter: None,
             client_tls: Mutex::new(client_tls),
         };
-        let mut spans = None;
         if let Some(settings) = &otlp {
             let (sender, exporter) = otlp::start(settings, Arc::clone(&shared))?;
-            spans = Some(sender);
+            outlets.spans = Some(sender);
             proxy.exporter = Some(exporter);
         }
         proxy.set_endpoints(endpoints.clone());
         for (index, sockets) in sockets.into_iter().enumerate() {
-            let (shared, log, spans) = (Arc::clone(&shared), log.clone(), spans.clone());
-            proxy.spawn(format!("proxy-{index}"), move || work(Worker::new(index, shared, log, spans), sockets))?;
+            let (shared, outlets) = (Arc::clone(&shared), outlets.clone());
+            proxy.spawn(format!("proxy-{index}"), move || work(Worker::new(index, shared, outlets), sockets))?;
         }
         if let Some(learner) = learner {
             let shared = Arc::clone(&shared);
@@ -187,6 +194,23 @@ impl Proxy {
         stats
     }
 
+    /// What the balancers of all workers have learned from their answers, for other proxies of the same endpoints; none where
+    /// the policy does not exchange, or nothing has been answered yet.
+    pub fn statistics(&self) -> Option<SharedStatistics> {
+        let memory = self.shared.config().balancer.exchanged_memory()?;
+        let parts: Vec<_> = self.shared.statistics.iter().filter_map(ArcSwapOption::load_full).collect();
+        let now_ms = self.shared.ms_at(clock::now());
+        SharedStatistics::pooled(self.shared.name, now_ms, memory, parts.iter().map(AsRef::as_ref))
+    }
+
+    /// Takes what another proxy has learned, for the workers to take from here at their next exchange. Its own words change
+    /// nothing. Endpoints are found by their ids, so the proxies must agree on those.
+    pub fn hear(&self, statistics: &SharedStatistics) {
+        if statistics.sender() != self.shared.name {
+            self.shared.hear(statistics, clock::now());
+        }
+    }
+
     /// All that there is to see of the guard, as of half a second ago at most; none if there is no guard.
     pub fn guard_account(&self) -> Option<Arc<Account>> {
         self.shared.guard.as_ref()?.account.load_full()
@@ -231,8 +255,8 @@ impl Proxy {
     /// recorded traces hold from the next request or connection on, and certificates are read again.
     ///
     /// # Errors
-    /// [`Error::NeedsRestart`] if listeners, workers, the access log or the export of spans differ, or what the guard remembers; any other if the settings or the
-    /// certificates are no good. Nothing changes then.
+    /// [`Error::NeedsRestart`] if listeners, workers, the access log, the file of picks or the export of spans differ, or what the
+    /// guard remembers; any other if the settings or the certificates are no good. Nothing changes then.
     pub fn reload(&self, config: ProxyConfig) -> Result<(), Error> {
         config.check()?;
         let old = self.shared.config();
@@ -240,6 +264,7 @@ impl Proxy {
             (config.listen == old.listen, "listen"),
             (config.workers == old.workers, "workers"),
             (config.access_log == old.access_log, "access_log"),
+            (config.picks.as_ref().map(|p| &p.path) == old.picks.as_ref().map(|p| &p.path), "picks.path"),
             (exporter_of(&config) == exporter_of(&old), "otlp"),
             (config.router.is_some() == old.router.is_some(), "whether there is a router"),
             (guarded(&config) == guarded(&old), "guard.clients, or whether there is a guard"),

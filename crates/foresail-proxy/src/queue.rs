@@ -83,6 +83,7 @@ pub(crate) async fn wait(
     tried: &[Rc<LocalEndpoint>],
     wish: &Wish,
     now: Instant,
+    total: Instant,
 ) -> Result<Lease, Rejection> {
     let admission = worker.config().admission;
     if worker.shared.queued.fetch_add(1, Ordering::SeqCst) >= admission.queue {
@@ -105,5 +106,7 @@ pub(crate) async fn wait(
             }
         }
     });
-    tokio::time::timeout_at((now + admission.queue_time).into(), found).await.map_err(|_| Rejection::TimedOut)
+    tokio::time::timeout_at((now + admission.queue_time).min(total).into(), found)
+        .await
+        .map_err(|_| Rejection::TimedOut)
 }

@@ -295,8 +295,8 @@ impl Desk {
     }
 }
 
-/// Takes a service's word on its load out of an answer: the resource used, if it says so in due form.
-pub(crate) fn take_resource(headers: &mut HeaderMap) -> Option<f64> {
+/// Takes a service's word on its load out of an answer, if it says so in due form.
+pub(crate) fn take_report(headers: &mut HeaderMap) -> Option<LoadReport> {
     let value = headers.remove(X_FORESAIL_LOAD)?;
-    LoadReport::parse(value.as_bytes())?.resource
+    LoadReport::parse(value.as_bytes())
 }

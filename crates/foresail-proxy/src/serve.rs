@@ -1,31 +1,35 @@
 //! The path of one request: checked, admitted, sent to an endpoint, answered.
 
 use std::convert::Infallible;
-use std::io;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Uri, Version};
-use tokio::time::timeout_at;
+use hyper::{Method, Request, Response, StatusCode, Version};
+use tokio::time::timeout;
 
 use crate::admit::Lease;
 use crate::answer::{Problem, held, problem};
 use crate::body::{DownBody, UpBody, UpFate};
 use crate::exchange::{Active, Exchange, Flight, Outcome};
+use crate::patience::Patience;
 use crate::pool::{Link, LocalEndpoint};
 use crate::queue::{self, Rejection};
 use crate::record::Record;
 use crate::request::{Prepared, X_REQUEST_ID, prepare, strip_hop_by_hop};
 use crate::router;
 use crate::scan::Refusal;
+use crate::sending::{Answered, Failure, Head, Sending, Times};
 use crate::trace_context::{self, SpanContext};
 use crate::tunnel::Tunnel;
 use crate::watch::Watch;
 use crate::worker::{Wish, Worker};
 use crate::{ProxyConfig, clock};
+
+/// Share of the requests that are sent although their client will hardly wait for the answer.
+const SENT_ALL_THE_SAME: f64 = 0.05;
 
 /// Answers one request of HTTP/1. Never an error: what goes wrong becomes a status. What needs no waiting is done at once,
 /// so that the future, of which there is one a request, does not carry the request around.
@@ -103,16 +107,21 @@ fn begin(worker: &Rc<Worker>, watch: &Rc<Watch>, number: u64, request: Request<I
         return Begun::Answered(Box::new(held(answer, &prepared.id, flight)));
     }
     let span = trace(worker, &config, &mut parts.headers);
-    let is_recorded = worker.log.is_some() || span.is_some();
+    let is_recorded = worker.outlets.log.is_some() || span.is_some();
     let record = is_recorded.then(|| Box::new(Record::new(&parts, version, prepared.client, span)));
     let kind = config.fingerprint.then(|| worker.observer.kind(&parts));
-    let exchange = Exchange::begin(Rc::clone(worker), Rc::clone(&config), started, record, kind);
+    let patience = if config.deadlines.from_client { Patience::of(&parts.headers) } else { None };
+    let longest = patience.map(|patience| patience.time);
+    let exchange = Exchange::begin(Rc::clone(worker), Rc::clone(&config), started, longest, record, kind);
     if config.limits.body_bytes > 0 && body.size_hint().lower() > config.limits.body_bytes {
         let flight = Flight::ours(Some(exchange), active, Outcome::Completed);
         return Begun::Answered(Box::new(ours(Refusal::BodyTooLarge.into(), &prepared.id, flight)));
     }
     worker.budget.borrow_mut().deposit();
-    let wish = worker.wish(&config, prepared.client, &parts);
+    if let Some(hedges) = worker.hedges.borrow_mut().as_mut() {
+        hedges.deposit();
+    }
+    let wish = worker.wish(&config, prepared.client, patience.is_some(), &parts);
     let head = Head { method: parts.method, uri: parts.uri, headers: parts.headers };
     let spare = if prepared.idempotent && !has_body { Some(head.clone()) } else { None };
     let fate = if has_body { Some(Rc::new(UpFate::default())) } else { None };
@@ -123,16 +132,13 @@ fn begin(worker: &Rc<Worker>, watch: &Rc<Watch>, number: u64, request: Request<I
     Begun::Forward(Box::new(Forward {
         worker: Rc::clone(worker),
         watch: Rc::clone(watch),
-        total: started + config.deadlines.total,
-        request: Some(head.request(body)),
+        sending: Sending { request: Some(head.request(body)), spare, fate, patience },
         prepared,
         wish,
         exchange,
         active,
         tried: Vec::new(),
         attempts: 0,
-        spare,
-        fate,
     }))
 }
 
@@ -162,57 +168,27 @@ struct Forward {
     wish: Wish,
     exchange: Exchange,
     active: Active,
-    /// What to send next; taken when it is sent.
-    request: Option<Request<UpBody>>,
-    /// To send the request again, where that does no harm.
-    spare: Option<Head>,
-    /// What becomes of the request's body, if it has one.
-    fate: Option<Rc<UpFate>>,
-    /// By when the last byte must be out.
-    total: Instant,
+    sending: Sending,
     tried: Vec<Rc<LocalEndpoint>>,
     attempts: u32,
-}
-
-/// Why an attempt brought no answer. A request that was not sent at all is there again.
-enum Failure {
-    /// No connection; nothing was sent.
-    Connect { is_timeout: bool },
-    /// A kept connection turned out to be gone, and not a byte came back.
-    Stale,
-    /// The connection broke off.
-    Broken,
-    /// No answer in time.
-    TimedOut,
-}
-
-/// A head that can be sent again.
-#[derive(Clone)]
-struct Head {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-}
-
-impl Head {
-    fn request(self, body: UpBody) -> Request<UpBody> {
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
-        request
-    }
 }
 
 impl Forward {
     async fn run(mut self: Box<Self>) -> Response<DownBody> {
         loop {
-            let mut lease = match self.lease().await {
+            let lease = match self.lease().await {
                 Ok(lease) => lease,
                 Err(Rejection::QueueFull) => return self.end(Problem::QUEUE_FULL, Outcome::Rejected),
+                Err(Rejection::TimedOut) if clock::now() >= self.exchange.total => {
+                    return self.end(Problem::TIMEOUT, Outcome::Rejected);
+                }
                 Err(Rejection::TimedOut) => return self.end(Problem::NO_ENDPOINT, Outcome::Rejected),
             };
-            let failure = match self.attempt(&lease).await {
+            if self.is_hopeless() {
+                return self.end(Problem::TIMEOUT, Outcome::Rejected);
+            }
+            let (answered, mut lease) = self.attempt(lease).await;
+            let failure = match answered {
                 Ok((response, link)) => {
                     if !self.should_retry(&response) || !self.may_repeat() {
                         return self.respond(response, lease, link);
@@ -223,7 +199,7 @@ impl Forward {
                 }
                 Err(failure) => failure,
             };
-            if let Some(fate) = &self.fate
+            if let Some(fate) = &self.sending.fate
                 && fate.broken.get()
             {
                 // The client's fault, so the endpoint is not blamed.
@@ -237,7 +213,7 @@ impl Forward {
                 Failure::TimedOut => (false, Problem::TIMEOUT),
                 Failure::Stale | Failure::Broken => (self.may_repeat(), Problem::BAD_GATEWAY),
             };
-            if !may_go_on || clock::now() >= self.total {
+            if !may_go_on || clock::now() >= self.exchange.total {
                 return self.end(what, Outcome::Failed);
             }
             self.tried.push(Rc::clone(&lease.endpoint));
@@ -249,7 +225,10 @@ impl Forward {
         let at_once = if self.worker.queue.is_empty() { self.worker.try_lease(&self.tried, &self.wish) } else { None };
         let lease = match at_once {
             Some(lease) => lease,
-            None => Box::pin(queue::wait(&self.worker, &self.tried, &self.wish, clock::now())).await?,
+            None => {
+                let total = self.exchange.total;
+                Box::pin(queue::wait(&self.worker, &self.tried, &self.wish, clock::now(), total)).await?
+            }
         };
         self.exchange.admitted();
         self.attempts += 1;
@@ -264,69 +243,84 @@ impl Forward {
         Ok(lease)
     }
 
-    /// Sends the request, over a kept connection if there is one; if that turns out to be gone, over a new one.
-    async fn attempt(&mut self, lease: &Lease) -> Result<(Response<Incoming>, Link), Failure> {
-        self.name_host(lease);
-        if let Some(link) = lease.endpoint.take_idle() {
-            match self.send(link, true).await {
-                // Safe to send again: not a byte went out, or it may be repeated and not a byte came back.
-                Err(Failure::Stale) if self.request.is_some() || self.restore() => {
-                    self.worker.counters().retries.increment();
-                }
-                other => return other,
-            }
+    /// Whether the client will have gone before half of the answers to its like would have come. Now and then one is sent all
+    /// the same, or nobody would learn that they come sooner by now.
+    fn is_hopeless(&self) -> bool {
+        let Some((class, _)) = self.wish.class.zip(self.sending.patience) else { return false };
+        let left_ms = self.exchange.total.saturating_duration_since(clock::now()).as_secs_f64() * 1000.0;
+        let usual_ms = self.worker.classes.borrow().quantile(class, 0.5);
+        usual_ms.is_some_and(|usual_ms| left_ms < usual_ms) && !self.worker.chance(SENT_ALL_THE_SAME)
+    }
+
+    /// Sends the request, to a second endpoint too if the first is late and that is wanted. The answer, and the place that it is
+    /// from.
+    async fn attempt(&mut self, lease: Lease) -> (Answered, Lease) {
+        let times = Times::of(&self.exchange);
+        if let Some(late_after) = self.late_after() {
+            return Box::pin(self.attempt_twice(lease, late_after, times)).await;
         }
-        Box::pin(self.connect_and_send(lease)).await
+        let answered = self.sending.attempt(&self.worker, Rc::clone(&lease.endpoint), times).await;
+        (answered, lease)
     }
 
-    /// A client of HTTP/1.0 may leave the host out, an endpoint of 1.1 may insist on it.
-    fn name_host(&mut self, lease: &Lease) {
-        if let Some(request) = &mut self.request
-            && !request.headers().contains_key(header::HOST)
-            && let Ok(host) = HeaderValue::from_str(&lease.endpoint.slot.address.to_string())
-        {
-            request.headers_mut().insert(header::HOST, host);
+    /// After how long without an answer a second endpoint is asked, if that may be.
+    fn late_after(&self) -> Option<Duration> {
+        let hedge = self.exchange.config.retry.hedge?;
+        let head = self.sending.spare.as_ref().filter(|head| matches!(head.method, Method::GET | Method::HEAD))?;
+        let is_plain = !head.headers.contains_key(header::UPGRADE);
+        let late_ms = self.worker.classes.borrow().quantile(self.wish.class?, hedge.quantile);
+        late_ms.filter(|_| is_plain).map(|ms| Duration::from_secs_f64(ms / 1_000.0))
+    }
+
+    /// The one that has not answered first is given up, its connection with it.
+    async fn attempt_twice(&mut self, mut lease: Lease, late_after: Duration, times: Times) -> (Answered, Lease) {
+        let worker = Rc::clone(&self.worker);
+        let mut again = self.sending.again();
+        let mut first = pin!(self.sending.attempt(&worker, Rc::clone(&lease.endpoint), times));
+        if let Ok(answered) = timeout(late_after, first.as_mut()).await {
+            return (answered, lease);
         }
-    }
-
-    async fn connect_and_send(&mut self, lease: &Lease) -> Result<(Response<Incoming>, Link), Failure> {
-        let deadline = (clock::now() + self.exchange.config.deadlines.connect).min(self.total);
-        let link = lease.endpoint.connect(deadline).await;
-        let link = link.map_err(|e| Failure::Connect { is_timeout: e.kind() == io::ErrorKind::TimedOut })?;
-        self.send(link, false).await
-    }
-
-    /// Waits for the head of the answer. The time for that runs anew as long as the client is still sending its body.
-    async fn send(&mut self, mut link: Link, is_kept: bool) -> Result<(Response<Incoming>, Link), Failure> {
-        let Some(request) = self.request.take() else { return Err(Failure::Broken) };
-        let before = link.meter.read();
-        let mut sent = 0;
-        let mut answer = pin!(link.sender.try_send_request(request));
-        let answered = loop {
-            let deadline = (clock::now() + self.exchange.config.deadlines.first_byte).min(self.total);
-            match timeout_at(deadline.into(), answer.as_mut()).await {
-                Ok(answered) => break answered,
-                Err(_) if clock::now() >= self.total => return Err(Failure::TimedOut),
-                Err(_) => match &self.fate {
-                    Some(fate) if !fate.is_whole.get() && fate.bytes.get() > sent => sent = fate.bytes.get(),
-                    _ => return Err(Failure::TimedOut),
+        let tried: Vec<_> = self.tried.iter().chain([&lease.endpoint]).cloned().collect();
+        let may_be = again.request.is_some() && worker.queue.is_empty();
+        let second = may_be.then(|| worker.lease_beyond(&tried, &self.wish)).flatten();
+        let now_ms = worker.shared.ms_at(clock::now());
+        let is_paid = || worker.hedges.borrow_mut().as_mut().is_some_and(|hedges| hedges.withdraw(now_ms));
+        let Some(mut other) = second.filter(|_| is_paid()) else { return (first.await, lease) };
+        worker.counters().hedges.increment();
+        let mut second = pin!(again.attempt(&worker, Rc::clone(&other.endpoint), times));
+        let mut failed = None;
+        loop {
+            tokio::select! {
+                biased;
+                answered = first.as_mut(), if failed.is_none() => match answered {
+                    Ok(answer) => {
+                        other.outpaced(clock::now());
+                        return (Ok(answer), lease);
+                    }
+                    Err(failure) => {
+                        lease.failed();
+                        failed = Some(failure);
+                    }
                 },
-            }
-        };
-        match answered {
-            Ok(response) => Ok((response, link)),
-            Err(mut error) => {
-                self.request = error.take_message();
-                let is_silent = link.meter.read() == before;
-                Err(if is_kept && is_silent { Failure::Stale } else { Failure::Broken })
+                answered = second.as_mut() => {
+                    if let Ok((response, link)) = answered
+                        && (failed.is_some() || !response.status().is_server_error())
+                    {
+                        worker.counters().hedges_won.increment();
+                        lease.outpaced(clock::now());
+                        if let Some(record) = &mut self.exchange.record {
+                            record.endpoint = Some(other.endpoint.slot.id.clone());
+                        }
+                        return (Ok((response, link)), other);
+                    }
+                    other.failed();
+                    return match failed {
+                        Some(failure) => (Err(failure), lease),
+                        None => (first.await, lease),
+                    };
+                }
             }
         }
-    }
-
-    /// Puts the request back that has been sent, if it may be sent again.
-    fn restore(&mut self) -> bool {
-        self.request = self.spare.clone().map(|head| head.request(UpBody::empty()));
-        self.request.is_some()
     }
 
     fn has_attempts(&self) -> bool {
@@ -336,9 +330,9 @@ impl Forward {
     /// Takes a retry out of the budget and puts the request back, if that may be.
     fn may_repeat(&mut self) -> bool {
         self.has_attempts()
-            && self.spare.is_some()
+            && self.sending.spare.is_some()
             && self.worker.budget.borrow_mut().withdraw(self.worker.shared.ms_at(clock::now()))
-            && self.restore()
+            && self.sending.restore()
     }
 
     fn should_retry(&self, response: &Response<Incoming>) -> bool {
@@ -374,8 +368,11 @@ impl Forward {
             lease.failed();
             return self.end(Problem::BAD_GATEWAY, Outcome::Failed);
         }
-        if self.wish.route.is_some() {
-            lease.resource = router::take_resource(&mut parts.headers);
+        if let Some(report) = router::take_report(&mut parts.headers) {
+            lease.resource = report.resource;
+            if let Some(in_flight) = report.in_flight {
+                lease.hinted(in_flight, now);
+            }
         }
         let outcome = if status.is_server_error() { Outcome::Failed } else { Outcome::Completed };
         if status.is_server_error() {

@@ -1,7 +1,7 @@
 //! What all threads of a proxy share. Request paths read snapshots and write to their own counters; nothing here is
 //! locked on their way.
 
-use std::hash::RandomState;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +18,11 @@ use crate::guard::SharedGuard;
 use crate::router::SharedRouter;
 use crate::workload::Waiting;
 
+/// A proxy that has not spoken for so long is not listened to: its word is of another time.
+pub(crate) const HEARD_MS: u64 = 10_000;
+/// Other proxies that are listened to, beside the latest.
+const MOST_HEARD: usize = 31;
+
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) started: Instant,
@@ -31,6 +36,10 @@ pub(crate) struct Shared {
     pub(crate) balancers: Vec<ArcSwapOption<BalancerReport>>,
     /// What their balancers last told one another, one per worker.
     pub(crate) statistics: Vec<ArcSwapOption<SharedStatistics>>,
+    /// What other proxies told last, with the time at which they did, in ms since the start; one word a sender.
+    pub(crate) heard: ArcSwap<Vec<(u64, SharedStatistics)>>,
+    /// This proxy among those that tell one another; another one after each start.
+    pub(crate) name: u64,
     /// What they have seen of the work and nobody has taken yet, one per worker.
     pub(crate) workloads: Vec<Waiting>,
     /// Keys of the hash by which balancers tell clients apart: drawn at the start and told nobody, so that no client can choose
@@ -83,6 +92,9 @@ impl Shared {
             doors: (0..workers).map(|_| Door::default()).collect(),
             balancers: (0..workers).map(|_| ArcSwapOption::empty()).collect(),
             statistics: (0..workers).map(|_| ArcSwapOption::empty()).collect(),
+            heard: ArcSwap::default(),
+            // The hasher's keys are the one source of entropy that the standard library offers.
+            name: RandomState::new().hash_one("proxy"),
             workloads: (0..workers).map(|_| Waiting::empty()).collect(),
             queued: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
@@ -115,6 +127,19 @@ impl Shared {
     /// Milliseconds since the proxy started.
     pub(crate) fn ms_at(&self, now: Instant) -> u64 {
         now.saturating_duration_since(self.started).as_millis() as u64
+    }
+
+    /// Keeps another proxy's word in the place of its last one, and lets those go that have not spoken for a while.
+    pub(crate) fn hear(&self, statistics: &SharedStatistics, now: Instant) {
+        let now_ms = self.ms_at(now);
+        self.heard.rcu(|heard| {
+            let fresh = |(at_ms, word): &&(u64, SharedStatistics)| {
+                now_ms.saturating_sub(*at_ms) < HEARD_MS && word.sender() != statistics.sender()
+            };
+            let mut heard: Vec<_> = heard.iter().filter(fresh).take(MOST_HEARD).cloned().collect();
+            heard.push((now_ms, statistics.clone()));
+            heard
+        });
     }
 
     /// Lets every worker look again whether an endpoint is free and whether the set has changed.

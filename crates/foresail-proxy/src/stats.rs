@@ -38,11 +38,15 @@ pub struct ProxyStats {
     pub queued: u64,
     /// Attempts after the first, replays over stale connections included.
     pub retries: u64,
+    /// Times a second endpoint was asked because the first was late.
+    pub hedges: u64,
+    /// Times that the second one answered first.
+    pub hedges_won: u64,
     /// Client connections open now (gauge).
     pub connections: u64,
     /// Client connections accepted.
     pub accepted: u64,
-    /// Lines that the access log lost because its writer fell behind.
+    /// Lines that the access log and the file of picks lost because a writer fell behind.
     pub log_lines_lost: u64,
     /// Spans that the collector took.
     pub spans_exported: u64,

@@ -10,15 +10,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use foresail_core::SeededRng;
+use foresail_core::fingerprint::path_pattern;
 use foresail_guard::ClientId;
-use foresail_route::{Balancer, Feedback, RetryBudget, RouteRequest};
+use foresail_route::{Balancer, ClassLatency, Feedback, RetryBudget, RetryBudgetConfig, RouteRequest};
 use hyper::header::HeaderValue;
 use tokio::sync::Notify;
 
-use crate::access_log::LogSender;
 use crate::counters::Counters;
 use crate::guard::Sentry;
-use crate::otlp::SpanSender;
+use crate::outlets::Outlets;
 use crate::pool::LocalEndpoint;
 use crate::queue::WaitQueue;
 use crate::record::Record;
@@ -31,14 +31,17 @@ use crate::{ProxyConfig, clock};
 pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) log: Option<LogSender>,
-    spans: Option<SpanSender>,
+    pub(crate) outlets: Outlets,
     rng: RefCell<SeededRng>,
     config: RefCell<Rc<ProxyConfig>>,
     pub(crate) config_generation: Cell<u64>,
     fleet: RefCell<Rc<LocalFleet>>,
     pub(crate) balancer: RefCell<Box<dyn Balancer>>,
     pub(crate) budget: RefCell<RetryBudget>,
+    /// Of asking a second endpoint, if that is wanted.
+    pub(crate) hedges: RefCell<Option<RetryBudget>>,
+    /// How long answers take, by class of request, as far as anybody wants to know.
+    pub(crate) classes: RefCell<ClassLatency>,
     pub(crate) desk: Option<Desk>,
     pub(crate) sentry: Option<Sentry>,
     pub(crate) observer: Observer,
@@ -70,7 +73,7 @@ pub(crate) struct LocalFleet {
 }
 
 impl Worker {
-    pub(crate) fn new(index: usize, shared: Arc<Shared>, log: Option<LogSender>, spans: Option<SpanSender>) -> Self {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>, outlets: Outlets) -> Self {
         let config = Rc::new(ProxyConfig::clone(&shared.config()));
         // The hasher's keys are the one source of entropy that the standard library offers.
         let seed = RandomState::new().hash_one(index);
@@ -78,11 +81,12 @@ impl Worker {
         let sentry = guard.map(|(shared, config)| Sentry::new(index, Arc::clone(shared), config));
         Self {
             index,
-            log,
-            spans,
+            outlets,
             rng: RefCell::new(SeededRng::seed_from_u64(seed)),
-            balancer: RefCell::new(config.balancer.supervised(index as u64)),
+            balancer: RefCell::new(config.balancer.exploring(index as u64, config.explore)),
             budget: RefCell::new(RetryBudget::new(config.retry.budget, 0)),
+            hedges: RefCell::new(hedges(&config)),
+            classes: RefCell::default(),
             desk: shared.router.as_ref().map(|router| Desk::new(index, Arc::clone(router))),
             sentry,
             observer: Observer::new(clock::now()),
@@ -108,12 +112,12 @@ impl Worker {
 
     /// Gives the record of a request that is over to those who keep it. Whoever has fallen behind does without it.
     pub(crate) fn hand_out(&self, record: Box<Record>) {
-        if let Some(spans) = self.spans.as_ref().filter(|_| record.span.is_some())
+        if let Some(spans) = self.outlets.spans.as_ref().filter(|_| record.span.is_some())
             && !spans.send(Record::clone(&record))
         {
             self.counters().spans_dropped.increment();
         }
-        if let Some(log) = &self.log
+        if let Some(log) = &self.outlets.log
             && !log.send(record)
         {
             self.counters().log_lines_lost.increment();
@@ -130,7 +134,7 @@ impl Worker {
                 self.shared.balancers[self.index].store(Some(Arc::new(report)));
             }
         }
-        if self.shared.workers() > 1 && feedback.at_ms >= self.next_exchange_ms.get() {
+        if feedback.at_ms >= self.next_exchange_ms.get() {
             self.next_exchange_ms.set(feedback.at_ms + EXCHANGE_MS);
             self.exchange(balancer.as_mut(), feedback.at_ms);
         }
@@ -138,6 +142,11 @@ impl Worker {
 
     pub(crate) fn random(&self) -> u64 {
         self.rng.borrow_mut().next_u64()
+    }
+
+    /// Whether something comes true that does so with a probability of `share`.
+    pub(crate) fn chance(&self, share: f64) -> bool {
+        self.rng.borrow_mut().uniform() < share
     }
 
     /// 128 random bits in hexadecimal.
@@ -159,12 +168,16 @@ impl Worker {
             let fresh = Rc::new(ProxyConfig::clone(&self.shared.config()));
             let old = self.config.replace(Rc::clone(&fresh));
             self.config_generation.set(generation);
-            if old.balancer != fresh.balancer {
-                *self.balancer.borrow_mut() = fresh.balancer.supervised(self.index as u64);
+            if (&old.balancer, old.explore) != (&fresh.balancer, fresh.explore) {
+                *self.balancer.borrow_mut() = fresh.balancer.exploring(self.index as u64, fresh.explore);
                 self.shared.balancers[self.index].store(None);
+                self.shared.statistics[self.index].store(None);
             }
             if old.retry.budget != fresh.retry.budget {
                 *self.budget.borrow_mut() = RetryBudget::new(fresh.retry.budget, 0);
+            }
+            if old.retry.hedge != fresh.retry.hedge {
+                *self.hedges.borrow_mut() = hedges(&fresh);
             }
         }
         Rc::clone(&self.config.borrow())
@@ -263,11 +276,19 @@ impl Worker {
     }
 
     /// What is to be known of this request when an endpoint is chosen for it.
-    pub(crate) fn wish(&self, config: &ProxyConfig, client: IpAddr, parts: &hyper::http::request::Parts) -> Wish {
+    pub(crate) fn wish(
+        &self,
+        config: &ProxyConfig,
+        client: IpAddr,
+        has_patience: bool,
+        parts: &hyper::http::request::Parts,
+    ) -> Wish {
+        let is_timed = has_patience || config.retry.hedge.is_some();
         let router = config.router.as_ref().filter(|_| self.desk.is_some());
         Wish {
             hash: self.hash(config, client, parts),
             client: self.shared.clients.hash_one(ClientId::of(client).word()),
+            class: is_timed.then(|| path_pattern(parts.method.as_str(), parts.uri.path())),
             route: router.map(|settings| Box::new(Desk::request(settings, parts))),
         }
     }
@@ -284,6 +305,11 @@ impl Worker {
     }
 }
 
+fn hedges(config: &ProxyConfig) -> Option<RetryBudget> {
+    let budget = |share: f64| RetryBudget::new(RetryBudgetConfig { share, least_per_second: 0.0 }, 0);
+    config.retry.hedge.map(|hedge| budget(hedge.share))
+}
+
 /// What of a request decides where it goes.
 #[derive(Clone, Debug)]
 pub(crate) struct Wish {
@@ -291,6 +317,8 @@ pub(crate) struct Wish {
     pub(crate) hash: Option<u64>,
     /// Whose answer it learns from: a keyed hash of the address, or of the network of 64 bits.
     pub(crate) client: u64,
+    /// Of which class it is, if it matters how long the like take.
+    pub(crate) class: Option<u64>,
     /// For the router.
     pub(crate) route: Option<Box<RouteRequest>>,
 }

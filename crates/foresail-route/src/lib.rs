@@ -21,6 +21,8 @@
 //! ```
 
 mod balancer;
+mod class_latency;
+mod compare;
 mod error;
 mod estimate;
 mod outlier;
@@ -33,9 +35,11 @@ pub mod tower;
 mod view;
 
 pub use balancer::{
-    Acting, ArmStats, Balancer, BalancerKind, BalancerReport, Feedback, HashKey, LatencyPrediction, LearnMode, Pick,
-    SavedBalancer, SharedStatistics, Sight,
+    Acting, ArmStats, Balancer, BalancerKind, BalancerReport, ConcurrencyConfig, ConcurrencyLimit, Feedback, HashKey,
+    LatencyPrediction, LearnMode, Pick, SavedBalancer, SharedStatistics, Sight,
 };
+pub use class_latency::ClassLatency;
+pub use compare::PolicyEstimate;
 pub use error::Error;
 pub use estimate::{FailureRate, LatencyEwma};
 pub use outlier::{OutlierConfig, Outliers, Sample, Standing, is_panic};

@@ -10,6 +10,8 @@ use crate::{Balancer, Endpoints, Pick, View};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoggedPick {
+    /// The endpoints' keys ([`Endpoints::key`]), so that picks of other sets are told apart.
+    pub keys: Vec<u64>,
     /// The endpoints as the balancer saw them.
     pub views: Vec<View>,
     /// Which was picked.
@@ -24,8 +26,10 @@ impl LoggedPick {
     /// A pick just made, whose reward is not known yet; `None` if its propensity is not.
     pub fn of(balancer: &mut dyn Balancer, endpoints: &dyn Endpoints, pick: Pick, index: usize) -> Option<Self> {
         let propensity = balancer.propensity(endpoints, pick, index).filter(|propensity| *propensity > 0.0)?;
-        let views = (0..endpoints.count()).map(|at| endpoints.view(at)).collect();
-        Some(Self { views, index, propensity, reward: 0.0 })
+        let all = 0..endpoints.count();
+        let keys = all.clone().map(|at| endpoints.key(at)).collect();
+        let views = all.map(|at| endpoints.view(at)).collect();
+        Some(Self { keys, views, index, propensity, reward: 0.0 })
     }
 }
 

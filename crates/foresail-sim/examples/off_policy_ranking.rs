@@ -9,14 +9,12 @@
 use std::error::Error;
 use std::fs;
 
-use foresail_learn::off_policy::{Estimate, Logged, cross_fit, doubly_robust, ips, self_normalised};
-use foresail_route::{BalancerKind, LoggedPick, PickLog, shares_of_picks};
+use foresail_route::{BalancerKind, LoggedPick, PickLog, PolicyEstimate};
 use foresail_sim::balance::{Policy, Scenario, Story, run, run_logged, ten};
 use rayon::prelude::*;
 
 const SEEDS: std::ops::RangeInclusive<u64> = 11..=20;
 const CLIP: f64 = 20.0;
-const DRAWS: u32 = 64;
 /// Every so many-th pick is evaluated.
 const EVERY: usize = 4;
 /// The first so many policies are ranked.
@@ -35,29 +33,6 @@ fn policies() -> Result<Vec<(&'static str, BalancerKind)>, serde_json::Error> {
     .into_iter()
     .map(|(name, text)| Ok((name, serde_json::from_str(text)?)))
     .collect()
-}
-
-/// What the estimators make of a policy: IPS, self-normalised, doubly robust.
-fn estimate(kind: &BalancerKind, picks: &[LoggedPick]) -> Result<[Estimate; 3], foresail_learn::Error> {
-    let arms = picks.first().map_or(0, |pick| pick.views.len());
-    let log: Vec<Logged> =
-        picks.iter().map(|pick| Logged { arm: pick.index, propensity: pick.propensity, reward: pick.reward }).collect();
-    let mut balancer = kind.build(0);
-    let target: Vec<f64> = picks
-        .iter()
-        .zip(0_u64..)
-        .flat_map(|(pick, seed)| shares_of_picks(balancer.as_mut(), &pick.views.as_slice(), DRAWS, seed))
-        .collect();
-    let features: Vec<f64> = picks
-        .iter()
-        .flat_map(|pick| pick.views.iter().flat_map(|view| [f64::from(view.in_flight), view.latency_ms]))
-        .collect();
-    let predicted = cross_fit(&log, &features, arms, 5)?;
-    Ok([
-        ips(&log, &target, arms, CLIP)?,
-        self_normalised(&log, &target, arms, CLIP)?,
-        doubly_robust(&log, &target, &predicted, arms, CLIP)?,
-    ])
 }
 
 /// The indices of the greatest values first.
@@ -84,7 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             picks = read.map_err(|e| e.to_string())?;
         }
         let picks: Vec<LoggedPick> = picks.into_iter().step_by(EVERY).collect();
-        let estimates: Result<Vec<_>, _> = policies.iter().map(|(_, kind)| estimate(kind, &picks)).collect();
+        let estimates: Result<Vec<PolicyEstimate>, _> =
+            policies.iter().map(|(_, kind)| PolicyEstimate::of(kind, &picks, CLIP)).collect();
         // The truth is what five other seeds earn on the mean.
         let truth = |kind: &BalancerKind| {
             let runs = (0..5).map(|more| run(&Policy::Kind(kind.clone()), &scenario, 1_000 + 10 * seed + more));
@@ -105,15 +81,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         "{:22} {:>8} {:>16} {:>16} {:>26} {:>8}",
         "policy", "truth", "ips", "self-normalised", "doubly robust (95 %)", "ESS"
     );
-    for ((name, _), (truth, [ips, normal, robust])) in policies.iter().zip(results[0].3.iter().zip(&results[0].2)) {
+    for ((name, _), (truth, PolicyEstimate { ips, self_normalised: normal, doubly_robust: robust })) in
+        policies.iter().zip(results[0].3.iter().zip(&results[0].2))
+    {
         println!(
             "{name:22} {truth:>8.2} {:>16.2} {:>16.2} {:>10.2} ({:.2} to {:.2}) {:>8.0}",
             ips.value, normal.value, robust.value, robust.interval.0, robust.interval.1, robust.effective_samples
         );
     }
-    for (index, estimator) in ["ips", "self-normalised", "doubly robust"].into_iter().enumerate() {
+    for estimator in ["ips", "self-normalised", "doubly robust"] {
+        let value = |of: &PolicyEstimate| match estimator {
+            "ips" => of.ips.value,
+            "self-normalised" => of.self_normalised.value,
+            _ => of.doubly_robust.value,
+        };
         let right = results.iter().filter(|(_, _, estimates, truths)| {
-            let values: Vec<f64> = estimates.iter().take(RANKED).map(|of| of[index].value).collect();
+            let values: Vec<f64> = estimates.iter().take(RANKED).map(value).collect();
             order(&values) == order(&truths[..RANKED])
         });
         println!(

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    backtest, batch, bench, completions, config, demo, explain, features, fingerprint, forecast, generate, man, run,
-    sample_load, sample_proxy, simulate,
+    backtest, batch, bench, completions, config, demo, explain, features, fingerprint, forecast, generate, man, picks,
+    run, sample_load, sample_proxy, simulate,
 };
 use crate::demo::service;
 
@@ -36,6 +36,8 @@ enum Command {
     Features(features::Features),
     /// Tell from a log of requests which kinds of work a service did when
     Fingerprint(fingerprint::Fingerprint),
+    /// Tell from picks that a proxy wrote down what other balancers would have cost
+    Picks(picks::Picks),
     /// Write a seeded load with its ground truth
     Generate(generate::Generate),
     /// Measure Foresail itself
@@ -71,6 +73,7 @@ impl Cli {
             Command::Simulate(command) => command.run(),
             Command::Features(command) => command.run(),
             Command::Fingerprint(command) => command.run(),
+            Command::Picks(command) => command.run(),
             Command::Generate(command) => command.run(),
             Command::Bench(command) => command.run(),
             Command::Explain(command) => command.run(),

@@ -36,6 +36,9 @@ pub struct Deadlines {
     /// begun.
     #[serde(with = "foresail_core::humane::Text")]
     pub total: Duration,
+    /// Whether a client's own word, `x-request-timeout` (`1.5`, `1.5s` or `1500ms`) or `grpc-timeout`, shortens `total`: the
+    /// endpoint is told what is left, and a request whose like rarely takes less is not sent at all. Default true.
+    pub from_client: bool,
     /// Keeping an unused upstream connection, `100ms` to `1h`; should be less than the endpoints' own limit.
     #[serde(with = "foresail_core::humane::Text")]
     pub upstream_idle: Duration,
@@ -55,6 +58,7 @@ impl Default for Deadlines {
             connect: s(2),
             first_byte: s(60),
             total: s(3600),
+            from_client: true,
             upstream_idle: s(30),
             tunnel_idle: s(3600),
         }

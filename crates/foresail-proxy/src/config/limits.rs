@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use foresail_route::ConcurrencyConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,11 +60,13 @@ impl Limits {
 }
 
 /// How much reaches the endpoints at once, and how long the rest waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Admission {
     /// Requests in flight at one endpoint; 0 (the default) is no limit.
     pub in_flight_per_endpoint: u32,
+    /// Fewer than that, by what each endpoint's answers tell of it, if that is to be learned.
+    pub adaptive: Option<ConcurrencyConfig>,
     /// Requests that may wait for an endpoint, all workers together, 0 to 1000000; more are answered 503.
     pub queue: usize,
     /// How long one may wait, `0s` to `10m`; then it is answered 503.
@@ -73,13 +76,14 @@ pub struct Admission {
 
 impl Default for Admission {
     fn default() -> Self {
-        Self { in_flight_per_endpoint: 0, queue: 1024, queue_time: Duration::from_secs(1) }
+        Self { in_flight_per_endpoint: 0, adaptive: None, queue: 1024, queue_time: Duration::from_secs(1) }
     }
 }
 
 impl Admission {
     pub(crate) fn check(&self) -> Result<(), Error> {
         check(self.queue <= 1_000_000, "admission.queue", self.queue, "0 to 1000000")?;
+        self.adaptive.as_ref().map_or(Ok(()), ConcurrencyConfig::check)?;
         let most = Duration::from_secs(600);
         check_duration(self.queue_time, "admission.queue_time", Duration::ZERO, most, "0s to 10m")
     }

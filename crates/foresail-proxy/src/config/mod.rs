@@ -5,6 +5,7 @@ mod health;
 mod limits;
 mod listen;
 mod otlp;
+mod picks;
 mod router;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub use health::{ActiveCheck, HealthConfig};
 pub use limits::{Admission, Limits};
 pub use listen::{CertificatePair, Endpoint, ListenConfig, TlsConfig, UpstreamTls};
 pub use otlp::{HeaderText, OtlpConfig};
+pub use picks::PickLogConfig;
 pub use router::RouterSettings;
 
 use crate::Error;
@@ -37,6 +39,11 @@ pub struct ProxyConfig {
     pub workers: usize,
     /// How endpoints are chosen.
     pub balancer: BalancerKind,
+    /// Share of the picks that are at random among the endpoints that are available, 0 to 0.2: held out from what the balancer
+    /// has learned, so that it cannot confirm itself. Default 0.
+    pub explore: f64,
+    /// A file of picks with their propensities, if wanted.
+    pub picks: Option<PickLogConfig>,
     /// Which of several services answers a request, if there are several.
     pub router: Option<RouterSettings>,
     /// Sizes that are refused beyond.
@@ -73,6 +80,8 @@ impl Default for ProxyConfig {
             listen: vec![ListenConfig::default()],
             workers: 0,
             balancer: BalancerKind::default(),
+            explore: 0.0,
+            picks: None,
             router: None,
             limits: Limits::default(),
             deadlines: Deadlines::default(),
@@ -99,7 +108,8 @@ impl ProxyConfig {
             let more = tls.more.iter_mut().flat_map(|pair| [&mut pair.certificate, &mut pair.key]);
             [&mut tls.certificate, &mut tls.key].into_iter().chain(more)
         });
-        for path in guard.chain(log).chain(otlp).chain(tls) {
+        let picks = self.picks.iter_mut().map(|picks| &mut picks.path);
+        for path in guard.chain(log).chain(otlp).chain(tls).chain(picks) {
             *path = folder.join(&path);
         }
     }
@@ -117,6 +127,10 @@ impl ProxyConfig {
             "1ms to 1h",
         )?;
         self.balancer.check()?;
+        check((0.0..=0.2).contains(&self.explore), "explore", self.explore, "0 to 0.2")?;
+        self.picks.as_ref().map_or(Ok(()), PickLogConfig::check)?;
+        let can_tell = self.picks.is_none() || self.balancer.knows_propensities();
+        check(can_tell, "picks", "for a balancer in turn or by a ring", "with one that draws endpoints")?;
         self.router.as_ref().map_or(Ok(()), RouterSettings::check)?;
         self.limits.check()?;
         self.deadlines.check()?;
@@ -140,17 +154,41 @@ pub struct RetryConfig {
     pub on_gateway_errors: bool,
     /// What share of the traffic retries may add.
     pub budget: RetryBudgetConfig,
+    /// Whether a second endpoint is asked while the first is late, if that is wanted.
+    pub hedge: Option<HedgeConfig>,
+}
+
+/// Asking a second endpoint while the first is late (a hedged request; Dean and Barroso 2013, "The Tail at Scale"): GET and HEAD
+/// without a body, at most once a request. The first answer counts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HedgeConfig {
+    /// Which share of the answers to requests of its kind (method and pattern of the path) come sooner than one that is late, 0.5
+    /// to 0.999, as learned; of a kind that is rare nobody knows, and nothing is late.
+    pub quantile: f64,
+    /// What share of the traffic that may add, 0.001 to 0.1.
+    pub share: f64,
+}
+
+impl Default for HedgeConfig {
+    fn default() -> Self {
+        Self { quantile: 0.95, share: 0.02 }
+    }
 }
 
 impl Default for RetryConfig {
     fn default() -> Self {
-        Self { attempts: 1, on_gateway_errors: true, budget: RetryBudgetConfig::default() }
+        Self { attempts: 1, on_gateway_errors: true, budget: RetryBudgetConfig::default(), hedge: None }
     }
 }
 
 impl RetryConfig {
     fn check(&self) -> Result<(), Error> {
         check(self.attempts <= 10, "retry.attempts", self.attempts, "0 to 10")?;
+        if let Some(hedge) = &self.hedge {
+            check((0.5..=0.999).contains(&hedge.quantile), "retry.hedge.quantile", hedge.quantile, "0.5 to 0.999")?;
+            check((0.001..=0.1).contains(&hedge.share), "retry.hedge.share", hedge.share, "0.001 to 0.1")?;
+        }
         Ok(self.budget.check()?)
     }
 }
@@ -222,7 +260,18 @@ mod tests {
         };
         check(r#"{"workers":5000}"#, "workers is 5000, accepted is 0 to 1024");
         check(r#"{"deadlines":{"header":"0s"}}"#, "deadlines.header is 0ns, accepted is 100ms to 10m");
+        check(r#"{"explore":0.5}"#, "explore is 0.5, accepted is 0 to 0.2");
+        check(r#"{"picks":{"path":"p","share":0}}"#, "picks.share is 0, accepted is 0.0001 to 1");
+        check(
+            r#"{"picks":{"path":"p"},"balancer":{"policy":"round_robin"}}"#,
+            "picks is for a balancer in turn or by a ring, accepted is with one that draws endpoints",
+        );
         check(r#"{"retry":{"attempts":11}}"#, "retry.attempts is 11, accepted is 0 to 10");
+        check(r#"{"retry":{"hedge":{"share":0.5}}}"#, "retry.hedge.share is 0.5, accepted is 0.001 to 0.1");
+        check(
+            r#"{"admission":{"adaptive":{"floor":9,"most":8}}}"#,
+            "admission.adaptive.most is 8, accepted is floor to 100000",
+        );
         check(r#"{"otlp":{"endpoint":"http://a","sample":1.5}}"#, "otlp.sample is 1.5, accepted is 0 to 1");
         check(
             r#"{"otlp":{"endpoint":"http://user:secret@a"}}"#,

@@ -60,7 +60,7 @@ async fn endpoints_that_cannot_answer_give_gateway_errors() {
 #[tokio::test]
 async fn a_full_endpoint_makes_requests_wait_their_turn() {
     let upstream = Upstream::start("a").await;
-    let admission = Admission { in_flight_per_endpoint: 1, queue: 2, queue_time: PATIENCE };
+    let admission = Admission { in_flight_per_endpoint: 1, queue: 2, queue_time: PATIENCE, ..Admission::default() };
     let proxy = start(ProxyConfig { admission, ..one_worker() }, &[&upstream]);
     let ask = || async {
         let mut tcp = TcpStream::connect(proxy.addresses()[0]).await.unwrap();
@@ -109,7 +109,7 @@ async fn a_new_endpoint_serves_those_who_wait() {
 #[tokio::test]
 async fn a_place_freed_by_one_worker_is_found_by_another() {
     let upstream = Upstream::start("a").await;
-    let admission = Admission { in_flight_per_endpoint: 1, queue: 100, queue_time: PATIENCE };
+    let admission = Admission { in_flight_per_endpoint: 1, queue: 100, queue_time: PATIENCE, ..Admission::default() };
     let proxy = start(ProxyConfig { admission, workers: 4, ..ProxyConfig::default() }, &[&upstream]);
     let answers: Vec<_> = (0..40).map(|_| get(&proxy, "/")).collect();
     for answer in futures_util::future::join_all(answers).await {

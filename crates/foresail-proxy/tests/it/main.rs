@@ -13,6 +13,8 @@ mod guard;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
+mod learning;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod restarts;
@@ -22,6 +24,8 @@ mod routing;
 mod smuggling;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tails;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Statistics that balancers tell one another.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::learned::Sums;
@@ -30,6 +33,32 @@ impl SharedStatistics {
     /// Who learned it.
     pub fn sender(&self) -> u64 {
         self.sender
+    }
+
+    /// What balancers that see each other's requests in flight, as workers of one proxy do, have learned together as of
+    /// `now_ms` of their clock, under the name of `sender`: one word instead of one each, for other proxies. Answers are
+    /// forgotten with `memory`, since a balancer without requests has not said anything for a while. `None` without parts.
+    pub fn pooled<'a>(
+        sender: u64,
+        now_ms: u64,
+        memory: Duration,
+        parts: impl IntoIterator<Item = &'a Self>,
+    ) -> Option<Self> {
+        let mut sequence = None;
+        let mut arms = BTreeMap::<u64, SharedArm>::new();
+        for part in parts {
+            sequence = sequence.max(Some(part.sequence));
+            for arm in &part.arms {
+                let mut sums = arm.sums;
+                sums.fade(now_ms, memory);
+                let none = SharedArm { key: arm.key, sums: Sums::default(), in_flight: 0 };
+                let all = arms.entry(arm.key).or_insert(none);
+                all.sums = all.sums.plus(&sums).bounded();
+                all.in_flight = all.in_flight.max(arm.in_flight);
+            }
+        }
+        let arms = arms.into_values().collect();
+        Some(Self { version: VERSION, sender, sequence: sequence?, arms })
     }
 }
 

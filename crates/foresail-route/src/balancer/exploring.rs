@@ -35,6 +35,10 @@ impl Balancer for Exploring {
         self.inner.observe(feedback);
     }
 
+    fn hint(&mut self, key: u64, unseen: f64, at_ms: u64) {
+        self.inner.hint(key, unseen, at_ms);
+    }
+
     fn propensity(&mut self, endpoints: &dyn Endpoints, pick: Pick, index: usize) -> Option<f64> {
         let inner = self.inner.propensity(endpoints, pick, index)?;
         let open = available(endpoints);
@@ -74,8 +78,14 @@ mod tests {
     #[test]
     fn propensities_are_the_shares_of_picks() {
         let views = [3, 1, 1, 0, 2].map(|in_flight| View { in_flight, available: in_flight != 2, ..View::default() });
-        for choices in [2, 64] {
-            let mut balancer = BalancerKind::LeastRequest { choices }.exploring(0, 0.3);
+        for policy in [
+            r#"{"policy":"random"}"#,
+            r#"{"policy":"least_request"}"#,
+            r#"{"policy":"least_request","choices":64}"#,
+            r#"{"policy":"peak_ewma"}"#,
+        ] {
+            let kind: BalancerKind = serde_json::from_str(policy).unwrap();
+            let mut balancer = kind.exploring(0, 0.3);
             let mut counts = [0_u32; 5];
             let mut state = 5_u64;
             for _ in 0..20_000 {
@@ -84,7 +94,7 @@ mod tests {
             }
             for (index, count) in counts.iter().enumerate() {
                 let told = balancer.propensity(&views.as_slice(), Pick { random: 1, hash: None }, index).unwrap();
-                assert!((told - f64::from(*count) / 20_000.0).abs() < 0.015, "{choices} {index}: {told} {counts:?}");
+                assert!((told - f64::from(*count) / 20_000.0).abs() < 0.015, "{policy} {index}: {told} {counts:?}");
             }
         }
     }

@@ -28,7 +28,7 @@ pub enum BalancerKind {
         choices: usize,
     },
     /// The least expected wait among some drawn at random: Peak-EWMA latency times the requests in flight, plus what its
-    /// failures are expected to cost. The default.
+    /// failures are expected to cost.
     PeakEwma {
         /// How many are drawn, 1 to 64. Two are enough on even fleets; where sizes differ widely, small choices cannot
         /// reach the few big endpoints often enough: take 5 or more.
@@ -42,7 +42,7 @@ pub enum BalancerKind {
         failure_cost: Duration,
     },
     /// The least expected cost by what was learned of each endpoint's latency and how it grows with the requests in flight
-    /// there, what one more request costs those already there included.
+    /// there, what one more request costs those already there included. The default.
     Learned {
         /// Sets up to this size are looked at whole; of larger ones an eighth is drawn at random, no fewer than 5 and no more
         /// than this. 5 to 64.
@@ -269,7 +269,7 @@ fn check_key(key: &HashKey) -> Result<(), Error> {
 
 impl Default for BalancerKind {
     fn default() -> Self {
-        Self::PeakEwma { choices: two(), decay: ten_seconds(), failure_cost: one_second() }
+        Self::Learned { choices: sixteen(), memory: ten_seconds(), failure_cost: one_second(), contest: yes() }
     }
 }
 
@@ -277,26 +277,53 @@ impl BalancerKind {
     /// As [`build`](Self::build), but a policy that learns contests with least-request for the right to choose: it runs in
     /// its shadow, then in turn with it, and acts for as long as its answers do not cost more. The other policies are as built.
     pub fn supervised(&self, worker: u64) -> Box<dyn Balancer> {
-        let failure_cost = match self {
+        let built = self.build(worker);
+        if !self.learns() || matches!(self, Self::Learned { contest: false, .. }) {
+            return built;
+        }
+        Box::new(supervised::Supervised::new(self.name(), built, ms(self.failure_cost())))
+    }
+
+    /// As [`supervised`](Self::supervised), but a `share` of the picks, 0 to 1, is uniform over what is available, so that any
+    /// endpoint's propensity is above 0: for logs that other policies are to be judged by, and against a learner that is never
+    /// shown wrong by its own choices.
+    pub fn exploring(&self, worker: u64, share: f64) -> Box<dyn Balancer> {
+        let inner = self.supervised(worker);
+        if share > 0.0 { Box::new(exploring::Exploring { inner, share: share.min(1.0) }) } else { inner }
+    }
+
+    /// Whether it learns from answers, rather than judging by the views alone.
+    fn learns(&self) -> bool {
+        match self {
             Self::RoundRobin {}
             | Self::Random {}
             | Self::LeastRequest { .. }
             | Self::PeakEwma { .. }
-            | Self::RingHash { .. } => return self.build(worker),
-            Self::Learned { contest: false, .. } => return self.build(worker),
-            Self::Learned { failure_cost, .. } => *failure_cost,
-            Self::EpsilonGreedy { .. } | Self::Thompson { .. } | Self::Ucb { .. } | Self::Contextual { .. } => {
-                one_second()
-            }
-        };
-        Box::new(supervised::Supervised::new(self.name(), self.build(worker), ms(failure_cost)))
+            | Self::RingHash { .. } => false,
+            Self::Learned { .. }
+            | Self::EpsilonGreedy { .. }
+            | Self::Thompson { .. }
+            | Self::Ucb { .. }
+            | Self::Contextual { .. } => true,
+        }
     }
 
-    /// As [`build`](Self::build), but a `share` of the picks, 0 to 1, is uniform over what is available, so that any endpoint's
-    /// propensity is above 0: for logs that other policies are to be judged by, and against a learner that is never shown
-    /// wrong by its own choices.
-    pub fn exploring(&self, worker: u64, share: f64) -> Box<dyn Balancer> {
-        Box::new(exploring::Exploring { inner: self.build(worker), share: share.clamp(0.0, 1.0) })
+    /// Whether it can tell how probable its picks are.
+    pub fn knows_propensities(&self) -> bool {
+        !matches!(self, Self::RoundRobin {} | Self::RingHash { .. })
+    }
+
+    /// What a failed answer costs: as configured, or a second.
+    pub fn failure_cost(&self) -> Duration {
+        match self {
+            Self::PeakEwma { failure_cost, .. } | Self::Learned { failure_cost, .. } => *failure_cost,
+            _ => one_second(),
+        }
+    }
+
+    /// How fast the policies forget that tell one another what they learned; `None` for those that do not.
+    pub fn exchanged_memory(&self) -> Option<Duration> {
+        if let Self::Learned { memory, .. } = self { Some(*memory) } else { None }
     }
 
     /// A balancer for the worker numbered `worker`; workers in turn start at different endpoints.

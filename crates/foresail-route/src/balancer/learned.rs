@@ -16,6 +16,7 @@
 
 mod arm;
 mod clients;
+mod limit;
 mod peers;
 mod sums;
 
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use self::arm::{Arm, Fleet, SavedArm};
 use self::clients::Clients;
+pub use self::limit::{ConcurrencyConfig, ConcurrencyLimit};
 use self::peers::Peers;
 pub(super) use self::sums::Sums;
 use super::arms::Arms;
@@ -152,6 +154,12 @@ impl Balancer for Learned {
         self.answers += 1;
         if now_ms >= self.fresh_until_ms || self.answers >= FRESH_ANSWERS * self.sixteens() {
             self.refresh();
+        }
+    }
+
+    fn hint(&mut self, key: u64, unseen: f64, at_ms: u64) {
+        if let Some(arm) = self.arms.of_key(key) {
+            arm.hint(unseen, at_ms.max(self.now_ms));
         }
     }
 

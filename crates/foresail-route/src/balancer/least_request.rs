@@ -1,7 +1,7 @@
 //! Least requests in flight among a few (Mitzenmacher 2001, "The Power of Two Choices in Randomized Load Balancing").
 
-use super::candidates::{available, least_of};
-use super::propensity::of_fixed;
+use super::candidates::least_of;
+use super::propensity::of_least;
 use super::{Balancer, Pick};
 use crate::{Endpoints, View};
 
@@ -15,11 +15,7 @@ impl Balancer for LeastRequest {
     }
 
     fn propensity(&mut self, endpoints: &dyn Endpoints, _pick: Pick, index: usize) -> Option<f64> {
-        (index < endpoints.count()).then_some(())?;
-        let drawn_from = available(endpoints);
-        let Some(place) = drawn_from.iter().position(|at| *at == index) else { return Some(0.0) };
-        let values: Vec<f64> = drawn_from.iter().map(|at| -cost(&endpoints.view(*at))).collect();
-        Some(of_fixed(&values, place, self.choices))
+        of_least(endpoints, index, self.choices, |view, _| cost(view))
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) use contest::{Contest, Ratios, Side};
 pub use exchange::{SharedStatistics, Sight};
 pub use feedback::{ArmStats, BalancerReport, Feedback, LatencyPrediction};
 pub use kind::{BalancerKind, HashKey, LearnMode};
+pub use learned::{ConcurrencyConfig, ConcurrencyLimit};
 pub use saved::SavedBalancer;
 
 /// What a pick may depend on besides the endpoints.
@@ -58,6 +59,10 @@ pub trait Balancer: Send {
 
     /// Learns how a request went. The policies that judge by the views alone need not be told.
     fn observe(&mut self, _feedback: &Feedback) {}
+
+    /// Hears from an endpoint itself how many requests it has in flight that this balancer's views do not show: those that came
+    /// past other proxies.
+    fn hint(&mut self, _key: u64, _unseen: f64, _at_ms: u64) {}
 
     /// The probability, over `pick.random`, with which [`pick`](Self::pick) names `index` as things stand: asked right
     /// beside a pick, with the same views, it is that pick's propensity, for off-policy estimates. `None` if the policy

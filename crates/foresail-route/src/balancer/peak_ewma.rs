@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::candidates::least_of;
+use super::propensity::of_least;
 use super::{Balancer, Pick};
 use crate::{Endpoints, View};
 
@@ -31,6 +32,10 @@ impl Balancer for PeakEwma {
 
     fn latency_decay(&self) -> Duration {
         self.decay
+    }
+
+    fn propensity(&mut self, endpoints: &dyn Endpoints, _pick: Pick, index: usize) -> Option<f64> {
+        of_least(endpoints, index, self.choices, |view, mean| self.cost(view, mean))
     }
 }
 

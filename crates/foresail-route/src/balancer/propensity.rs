@@ -2,6 +2,9 @@
 
 use foresail_learn::bandit::BetaPosterior;
 
+use super::candidates::available;
+use crate::{Endpoints, View};
+
 /// Points of the quadrature; the error is below 0.01.
 const POINTS: u32 = 64;
 
@@ -43,6 +46,24 @@ pub(super) fn of_fixed(values: &[f64], index: usize, choices: usize) -> f64 {
     let better = values.iter().filter(|value| *value > own).count();
     let equal = values.iter().filter(|value| *value == own).count().max(1);
     (none_of(better, values.len(), drawn) - none_of(better + equal, values.len(), drawn)) / equal as f64
+}
+
+/// The probability that an endpoint is picked when the least cost wins among `choices` available ones drawn uniformly. `cost` is
+/// given the mean latency of all that are available, and not of those drawn: with endpoints of which nothing is known, about.
+pub(super) fn of_least(
+    endpoints: &dyn Endpoints,
+    index: usize,
+    choices: usize,
+    cost: impl Fn(&View, f64) -> f64,
+) -> Option<f64> {
+    (index < endpoints.count()).then_some(())?;
+    let drawn_from = available(endpoints);
+    let Some(place) = drawn_from.iter().position(|at| *at == index) else { return Some(0.0) };
+    let views: Vec<View> = drawn_from.iter().map(|at| endpoints.view(*at)).collect();
+    let known: Vec<f64> = views.iter().map(|view| view.latency_ms).filter(|latency_ms| *latency_ms > 0.0).collect();
+    let mean = if known.is_empty() { 1.0 } else { known.iter().sum::<f64>() / known.len() as f64 };
+    let values: Vec<f64> = views.iter().map(|view| -cost(view, mean)).collect();
+    Some(of_fixed(&values, place, choices))
 }
 
 /// The probability that `drawn` of `total` arms hold none of `marked`.

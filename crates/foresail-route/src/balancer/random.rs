@@ -1,7 +1,7 @@
 //! At random, by weight.
 
 use super::{Balancer, Pick};
-use crate::Endpoints;
+use crate::{Endpoints, View};
 
 pub(super) struct Random;
 
@@ -19,5 +19,12 @@ impl Balancer for Random {
             }
         }
         last
+    }
+
+    fn propensity(&mut self, endpoints: &dyn Endpoints, _pick: Pick, index: usize) -> Option<f64> {
+        (index < endpoints.count()).then_some(())?;
+        let weight = |view: View| if view.available { view.weight } else { 0.0 };
+        let total: f64 = (0..endpoints.count()).map(|at| weight(endpoints.view(at))).sum();
+        Some(if total > 0.0 { weight(endpoints.view(index)) / total } else { 0.0 })
     }
 }

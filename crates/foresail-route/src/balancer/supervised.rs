@@ -53,6 +53,10 @@ impl Balancer for Supervised {
         self.learner.observe(feedback);
     }
 
+    fn hint(&mut self, key: u64, unseen: f64, at_ms: u64) {
+        self.learner.hint(key, unseen, at_ms);
+    }
+
     fn propensity(&mut self, endpoints: &dyn Endpoints, pick: Pick, index: usize) -> Option<f64> {
         match self.contest.side() {
             Side::Learner => self.learner.propensity(endpoints, pick, index),

@@ -1,5 +1,7 @@
 //! Statistics that balancers exchange: counted once, whoever repeats them, and refused if no honest sender has them.
 
+use std::time::Duration;
+
 use foresail_route::{ArmStats, Balancer, Error, Feedback, Pick, SharedStatistics, Sight, View};
 use proptest::prelude::*;
 
@@ -69,6 +71,58 @@ proptest! {
             let known = |arm: &ArmStats| arm.prediction.map_or(0.0, |prediction| prediction.confidence);
             prop_assert!((known(alone) - known(&together)).abs() < 1e-9, "{:?} {:?}", alone, together);
         }
+    }
+}
+
+/// What workers of one proxy have learned is one word for another proxy: it counts as many answers as they have seen, up to
+/// what one balancer keeps, and the requests in flight, which each of them sees, once.
+#[test]
+fn a_pool_of_workers_counts_each_answer_and_request_once() {
+    let (mut one, mut other, mut far) = (learned(), learned(), learned());
+    teach(one.as_mut(), &[(0, Some(10.0)), (1, None)]);
+    teach(other.as_mut(), &[(0, Some(30.0)), (2, Some(20.0))]);
+    let parts = [share(one.as_mut(), 1), share(other.as_mut(), 2)];
+    let pooled = |now_ms: u64| SharedStatistics::pooled(9, now_ms, Duration::from_secs(3600), &parts).unwrap();
+    let text = serde_json::to_value(pooled(1_000)).unwrap();
+    assert_eq!((&text["sender"], &text["arms"][0]["in_flight"]), (&9.into(), &2.into()));
+    assert_eq!(text["arms"].as_array().map(Vec::len), Some(3));
+    teach(far.as_mut(), &[]);
+    assert_eq!(far.merge(pooled(1_000), Sight::Own), Ok(true));
+    assert!((trials(far.as_ref()) - 4.0).abs() < 1e-6);
+    assert_eq!(far.merge(pooled(1_000), Sight::Own), Ok(false), "the same word again");
+
+    // Workers that fell silent an hour ago are worth the less.
+    let mut late = learned();
+    teach(late.as_mut(), &[]);
+    late.merge(pooled(3_601_000), Sight::Own).unwrap();
+    assert!((trials(late.as_ref()) - 4.0 / std::f64::consts::E).abs() < 1e-6);
+
+    // Many answers are bounded, so that the receiver takes them for honest.
+    let many: Vec<(u64, Option<f64>)> = (0..400).map(|n| (n % 3, (n % 7 != 0).then_some(5.0))).collect();
+    teach(one.as_mut(), &many);
+    teach(other.as_mut(), &many);
+    let parts = [share(one.as_mut(), 1), share(other.as_mut(), 2)];
+    let pooled = SharedStatistics::pooled(9, 1_000, Duration::from_secs(3600), &parts).unwrap();
+    assert_eq!(learned().merge(pooled, Sight::Own), Ok(true));
+    assert!(SharedStatistics::pooled(9, 0, Duration::from_secs(1), &[]).is_none());
+}
+
+/// An idle worker's last word lies where it left it, and is met again and again: it must not come to life when it has faded.
+#[test]
+fn a_word_that_has_faded_is_no_news() {
+    let short = || kind(r#"{"policy":"learned","memory":"1s"}"#).build(0);
+    let (mut idle, mut busy, mut here) = (short(), short(), short());
+    teach(idle.as_mut(), &[(0, Some(10.0))]);
+    let old = share(idle.as_mut(), 1);
+    teach(here.as_mut(), &[]);
+    assert_eq!(here.merge(old.clone(), Sight::Shared), Ok(true));
+    for at_ms in [60_000, 120_000] {
+        let late = Feedback { key: 1, context: None, client: None, latency_ms: Some(5.0), in_flight: 0, at_ms };
+        busy.pick(&VIEWS.as_slice(), Pick { random: 1, hash: None });
+        busy.observe(&late);
+        here.observe(&late);
+        assert_eq!(here.merge(share(busy.as_mut(), 2), Sight::Shared), Ok(true));
+        assert_eq!(here.merge(old.clone(), Sight::Shared), Ok(false), "at {at_ms}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The learners beside least-request and Peak-EWMA, ten seeds a scenario. `cargo test -p foresail-route -- --nocapture
 //! scenarios` prints the table.
 
-use foresail_route::{Acting, BalancerKind};
+use foresail_route::{Acting, BalancerKind, Feedback, Pick, View};
 
 use crate::virtual_fleet::{Nature, Outcome, Scenario, play, run};
 use crate::{kind, learners};
@@ -140,5 +140,29 @@ fn a_seed_gives_one_run() {
         assert_eq!(a.picks, b.picks, "{name}");
         assert_eq!(a.mean_ms, b.mean_ms, "{name}");
         assert_ne!(a.picks, c.picks, "{name}");
+    }
+}
+
+/// What a balancer believes decides what it sees next: a feedback loop. An endpoint of which it was told wrong, by a burst of
+/// answers that took seconds or failed, has to be seen again and come back to its share. (`epsilon_greedy`, whose history is five
+/// minutes, takes about that long.)
+#[test]
+fn a_wrong_belief_does_not_confirm_itself() {
+    let nature = Nature { mean_ms: 20.0, slots: 2, failing: 0.0 };
+    let scenario = Scenario { name: "alike", fleet: vec![nature; 4], rate_rps: 200.0, slowing: None };
+    for text in [r#"{"policy":"learned"}"#, r#"{"policy":"thompson"}"#, r#"{"policy":"ucb"}"#] {
+        for belief in [Some(2_000.0), None] {
+            let mut balancer = kind(text).build(0);
+            balancer.pick(&[View::default(); 4].as_slice(), Pick { random: 1, hash: None });
+            for _ in 0..100 {
+                let wrong =
+                    Feedback { key: 0, context: None, client: None, latency_ms: belief, in_flight: 0, at_ms: 0 };
+                balancer.observe(&wrong);
+            }
+            let outcome = play(balancer.as_mut(), &scenario, 1, 300.0);
+            let share = outcome.picks[0] as f64 / outcome.picks.iter().sum::<u64>() as f64;
+            println!("{text} told {belief:?}: {:.1} % of the picks, a quarter is its share", 100.0 * share);
+            assert!(share > 0.15, "{text} {belief:?}: {share}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use foresail_core::{
 use foresail_server::api::{
     Actor, AlertView, AlikeView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
     FingerprintView, ForecastView, GuardClientView, GuardGroupView, GuardTotals, GuardVerdictView, GuardView,
-    HistoryPoint, InputView, KindView, LeadView, ModelView, OwnMetricView, PendingView, PlaneError, Question,
+    HistoryPoint, InputView, KindView, LeadView, ModelView, OwnMetricView, PeerView, PendingView, PlaneError, Question,
     ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
 };
 use tokio::sync::watch;
@@ -500,6 +500,18 @@ impl State {
                     cost_ratio: Some((0.78, 0.75, 0.81)),
                 }],
             }),
+            peers: vec![
+                PeerView {
+                    address: "https://10.0.0.2:8700".to_owned(),
+                    heard: Some(now - Duration::from_millis(200)),
+                    trouble: None,
+                },
+                PeerView {
+                    address: "https://10.0.0.3:8700".to_owned(),
+                    heard: Some(now - Duration::from_secs(7_200)),
+                    trouble: Some("10.0.0.3: connection refused".to_owned()),
+                },
+            ],
             capacity: CapacityView {
                 prior_rps: 50.0,
                 learned_rps: CAPACITY + 0.4,
@@ -610,6 +622,10 @@ impl ControlPlane for DemoPlane {
     async fn audit(&self, before: Option<u64>, most: usize) -> Result<Vec<AuditEntry>, PlaneError> {
         let below = before.unwrap_or(u64::MAX);
         Ok(self.look(|s| s.audit.iter().rev().filter(|e| e.id < below).take(most).cloned().collect()))
+    }
+
+    fn statistics(&self, _: &str) -> Result<Option<serde_json::Value>, PlaneError> {
+        Ok(None)
     }
 
     fn is_ready(&self) -> bool {

@@ -170,6 +170,8 @@ fn traffic(page: &mut Page, view: &ServiceView) {
         ("rejected", served.rejected),
         ("late", served.late),
         ("retried", served.retries),
+        ("hedged", served.hedges.0),
+        ("hedge_answered", served.hedges.1),
     ] {
         let labels = [service[0], ("outcome", outcome)];
         page.counter(

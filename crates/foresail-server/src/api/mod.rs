@@ -30,7 +30,7 @@ pub use listen::Server;
 pub use plane::{
     Actor, AlertView, AlikeView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
     FingerprintView, ForecastView, GuardClientView, GuardGroupView, GuardTotals, GuardVerdictView, GuardView,
-    HistoryPoint, InputView, KindView, LeadView, ModelView, OwnMetricView, PendingView, PlaneError, Question, Role,
-    ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
+    HistoryPoint, InputView, KindView, LeadView, ModelView, OwnMetricView, PeerView, PendingView, PlaneError, Question,
+    Role, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
 };
 pub use router::router;

@@ -19,7 +19,8 @@ pub use self::learned::{
     OwnMetricView, ScoreView, Told, UtilisationView,
 };
 pub use self::service::{
-    AlertView, BalancerView, EndpointView, HistoryPoint, PendingView, ServedView, ServiceView, WorkerBalancerView,
+    AlertView, BalancerView, EndpointView, HistoryPoint, PeerView, PendingView, ServedView, ServiceView,
+    WorkerBalancerView,
 };
 
 /// The running control plane, as the API sees it. Reading never waits for the loop: views are published whole.
@@ -71,6 +72,13 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// # Errors
     /// [`PlaneError`] if it cannot be read.
     async fn audit(&self, before: Option<u64>, most: usize) -> Result<Vec<AuditEntry>, PlaneError>;
+
+    /// What the proxy of a service has learned of its endpoints, for other proxies of them: in whatever form those read; none
+    /// where nothing is exchanged, or nothing has been learned yet.
+    ///
+    /// # Errors
+    /// [`PlaneError::NotFound`].
+    fn statistics(&self, service: &str) -> Result<Option<serde_json::Value>, PlaneError>;
 
     /// Whether the loop keeps up: a tick within three of its intervals. Readiness.
     fn is_ready(&self) -> bool;

@@ -253,7 +253,7 @@ const fn of_one(route: Route) -> Route {
 }
 
 /// How many there are.
-pub(super) const COUNT: usize = 51;
+pub(super) const COUNT: usize = 52;
 
 /// All routes of the API, in the order of the document.
 #[rustfmt::skip]
@@ -275,6 +275,7 @@ pub(super) static ROUTES: [Route; COUNT] = [
     write("stand_up", Verb::Post, "/api/v1/services/{service}/guard/stand_up", "The guard acts again as configured", Some(&NOTHING), handler!(commands::stand_up)),
     read("scorecard", "/api/v1/services/{service}/scorecard", "Champion against baseline on the same load", &NOTHING, Answer::Json("Scorecard"), handler!(state::scorecard)),
     read("endpoints", "/api/v1/services/{service}/endpoints", "Endpoints behind the proxy, and what was served", &NOTHING, Answer::Json("Endpoints"), handler!(state::endpoints)),
+    read("statistics", "/api/v1/services/{service}/statistics", "What its proxy has learned of the endpoints, for other proxies of them", &NOTHING, Answer::Json("Statistics"), handler!(state::statistics)),
     read("alerts", "/api/v1/services/{service}/alerts", "Alerts that hold or held lately", &NOTHING, Answer::Json("Alerts"), handler!(state::alerts)),
     read("capacity", "/api/v1/services/{service}/capacity", "What one replica can do, and how long it takes to start", &NOTHING, Answer::Json("Capacity"), handler!(state::capacity)),
     read("mode", "/api/v1/services/{service}/mode", "Mode, pause, kill switch, override and pending recommendation", &NOTHING, Answer::Json("Status"), handler!(state::mode)),

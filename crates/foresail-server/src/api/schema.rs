@@ -135,7 +135,7 @@ shapes! {
     ServedView: "What was really served since start" {
         arrivals: "whole", "Requests that arrived"; completed: "whole", "Without an error"; failed: "whole", "Upstream";
         rejected: "whole", "Queue full, timed out or no endpoint"; late: "whole", "Late, failed or refused";
-        in_flight: "whole", "Now"; queued: "whole", "Now"; retries: "whole", "Retries"; p50_ms: "number?", "Last tick";
+        in_flight: "whole", "Now"; queued: "whole", "Now"; retries: "whole", "Retries"; hedges: "(whole, whole)", "Second endpoints asked, and first to answer"; p50_ms: "number?", "Last tick";
         p99_ms: "number?", "Last tick"; replica_seconds: "number", "Paid for";
         log_lines_lost: "whole", "By the access log"; spans_exported: "whole", "To the collector";
         spans_lost: "whole", "Dropped or refused";
@@ -157,6 +157,13 @@ shapes! {
     WorkerBalancerView: "How one worker's balancer stands" {
         acting: "text", "`learner`, `baseline` or `contest`";
         cost_ratio: "(number, number, number)?", "Of the learner over the baseline, and its interval";
+    }
+    PeerView: "Another proxy of the same endpoints" {
+        address: "text", "Its API, as configured"; heard: "time?", "When it last answered"; trouble: "text?", "Why it does not answer now";
+    }
+    Exchanged: "What balancers tell one another, in the form of their version" {}
+    Statistics: "What a proxy has learned of its endpoints" {
+        service: "text", "Its name"; statistics: "Exchanged?", "None where nothing is exchanged or learned yet";
     }
     BalancerView: "How a balancer that learns stands against least-request" {
         policy: "text", "Its name"; workers: "[WorkerBalancerView]", "Each worker of the proxy";
@@ -279,7 +286,7 @@ shapes! {
         load_rps: "number?", "Requests a second"; last: "JournalRecord?", "The newest decision"; reason: "text", "Its sentence";
         pending: "PendingView?", "Waiting for an answer"; forecast: "ForecastView?", "Of the load";
         scorecard: "ScoreView", "Since start"; hours: "[ScoreView]", "By the hour"; served: "ServedView", "Since start";
-        endpoints: "[EndpointView]", "Behind the proxy"; balancer: "BalancerView?", "If it learns"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first";
+        endpoints: "[EndpointView]", "Behind the proxy"; balancer: "BalancerView?", "If it learns"; peers: "[PeerView]", "Other proxies of these endpoints"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first";
         drift: "DriftView", "Of the load"; fingerprint: "FingerprintView?", "What kind of work it is"; guard: "GuardView?", "Where there is one"; alerts: "[AlertView]", "Newest first"; utilisation: "UtilisationView", "After actions";
         capacity: "CapacityView", "Of a replica";
         startup: "(number, number, whole)", "Median and 90th percentile, seconds, and how many were measured";

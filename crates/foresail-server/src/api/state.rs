@@ -69,6 +69,12 @@ pub(super) async fn guard(call: Call) -> Result<Response, Problem> {
     Ok(json(&object!({ "service": view.service, "guard": view.guard })))
 }
 
+pub(super) async fn statistics(call: Call) -> Result<Response, Problem> {
+    let service = call.view()?.service.clone();
+    let statistics = call.app.plane.statistics(&service)?;
+    Ok(json(&object!({ "service": service, "statistics": statistics })))
+}
+
 pub(super) async fn scorecard(call: Call) -> Result<Response, Problem> {
     let view = call.view()?;
     Ok(json(&object!({

@@ -8,6 +8,9 @@ const TONES = { ready: "good", "slow start": "note", starting: "note", ejected: 
 
 const ACTING = { learner: ["Learner chooses", "good"], contest: ["In turn with least-request", "note"], baseline: ["Least-request chooses", "bad"] };
 
+/** Whether another proxy of these endpoints tells what it learns. */
+const hears = (peer) => peer.trouble ? ["Not heard", "bad"] : peer.heard ? ["Tells what it learns", "good"] : ["Not asked yet", "plain"];
+
 export function mount(root, context) {
   const tiles = { rate: tile("Arriving"), good: tile("Completed"), failed: tile("Failed"), late: tile("Late"), queue: tile("In flight"), paid: tile("Paid for") };
   const endpoints = h("div");
@@ -64,10 +67,11 @@ export function mount(root, context) {
         number(e.completed), number(e.failed), number(e.ejections)]),
       "No endpoint yet."));
     paintCurves();
-    balancing.hidden = !view.balancer;
-    put(balancer, JSON.stringify(view.balancer), () => view.balancer && h("dl", { class: "facts" },
-      fact("Policy", `${view.balancer.policy}, held against least-request`),
-      view.balancer.workers.map((w, i) => fact(`Worker ${i + 1}`, h("span", {}, chip(ACTING[w.acting][0], ACTING[w.acting][1]), " " + verdict(w.cost_ratio))))));
+    balancing.hidden = !view.balancer && view.peers.length === 0;
+    put(balancer, JSON.stringify([view.balancer, view.peers.map((p) => [p.address, !p.heard, p.trouble])]), () => h("dl", { class: "facts" },
+      view.balancer ? [fact("Policy", `${view.balancer.policy}, held against least-request`),
+        view.balancer.workers.map((w, i) => fact(`Worker ${i + 1}`, h("span", {}, chip(ACTING[w.acting][0], ACTING[w.acting][1]), " " + verdict(w.cost_ratio))))] : [],
+      view.peers.map((p) => fact(`Proxy at ${p.address}`, h("span", {}, chip(...hears(p)), " " + (p.trouble || ""))))));
     const c = view.capacity;
     const [median, p90, measured] = view.startup;
     put(capacity, JSON.stringify([c, view.startup]), () => h("dl", { class: "facts" },

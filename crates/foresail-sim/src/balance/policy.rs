@@ -56,7 +56,9 @@ impl Policy {
             Self::Learned => learned.build(proxy),
             Self::LeastRequest => BalancerKind::LeastRequest { choices: 64 }.build(proxy),
             Self::Random2 => BalancerKind::LeastRequest { choices: 2 }.build(proxy),
-            Self::PeakEwma => BalancerKind::default().build(proxy),
+            Self::PeakEwma => {
+                BalancerKind::PeakEwma { choices: 2, decay: ms(10_000), failure_cost: ms(1_000) }.build(proxy)
+            }
             Self::Prequal => Box::new(Prequal::default()),
             Self::Kind(kind) => kind.build(proxy),
             Self::Exploring(kind, share) => kind.exploring(proxy, *share),

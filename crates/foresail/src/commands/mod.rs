@@ -12,6 +12,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod forecast;
 pub(crate) mod generate;
 pub(crate) mod man;
+pub(crate) mod picks;
 pub(crate) mod run;
 pub(crate) mod sample_load;
 pub(crate) mod sample_proxy;

@@ -35,8 +35,8 @@ use self::score::{Peak, Summary};
 use self::service::client;
 use crate::clock::Tempo;
 use crate::live::{
-    Bare, Brain, Engine, EngineOptions, Handle, Keeper, LeagueOptions, Notices, Plane, Prints, controller_options,
-    follow, rehearse, signalled, until,
+    Bare, Brain, Engine, EngineOptions, Exchanged, Handle, Keeper, LeagueOptions, Notices, Plane, Prints,
+    controller_options, follow, rehearse, signalled, until,
 };
 use crate::logging;
 use crate::output::note;
@@ -182,6 +182,7 @@ impl Stage {
         let keeper = Keeper::open(&options.folder, KEEP)?;
         let is_ours = options.policy.split('@').next() == Some("foresail");
         let engine_options = EngineOptions {
+            exchanged: Exchanged::default(),
             name: "sample".to_owned(),
             tick: TICK,
             service,

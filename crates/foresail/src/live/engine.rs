@@ -25,6 +25,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::alerts::Alerts;
 use super::brain::Brain;
+use super::exchange::Exchanged;
 use super::expectations::{Expectations, OpenStep};
 use super::fingerprint::Prints;
 use super::guard::GuardWatch;
@@ -75,6 +76,8 @@ pub(crate) struct EngineOptions {
     pub(crate) proxy: Option<Arc<Proxy>>,
     /// The load as another source has it, where there is no data plane to ask.
     pub(crate) samples: Option<mpsc::Receiver<Sample>>,
+    /// What the proxy and others tell one another.
+    pub(crate) exchanged: Exchanged,
     /// What runs it.
     pub(crate) actuator: Option<Arc<dyn Actuator>>,
     /// What is known ahead, as it changes.
@@ -118,6 +121,7 @@ pub(crate) struct Handle {
     pub(super) journal: PathBuf,
     pub(super) service: Service,
     pub(super) keeper: Option<Keeper>,
+    pub(super) exchanged: Exchanged,
     pub(super) beat: Arc<ArcSwap<Timestamp>>,
     pub(super) tempo: Tempo,
 }
@@ -189,6 +193,7 @@ impl Engine {
             words: sender,
             journal: options.journal.clone(),
             service: options.service,
+            exchanged: options.exchanged.clone(),
             keeper: options.keeper.clone(),
             beat: Arc::new(ArcSwap::from_pointee(options.tempo.now())),
             tempo: options.tempo.clone(),

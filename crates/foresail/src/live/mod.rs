@@ -7,6 +7,7 @@ mod alerts;
 mod brain;
 pub(crate) mod config;
 mod engine;
+mod exchange;
 mod expectations;
 mod feed;
 mod fingerprint;
@@ -28,6 +29,7 @@ mod wiring;
 
 pub(crate) use brain::{Bare, Brain, controller_options};
 pub(crate) use engine::{Engine, EngineOptions, Handle};
+pub(crate) use exchange::Exchanged;
 pub(crate) use fingerprint::Prints;
 pub(crate) use fleet::Fleet;
 pub(crate) use keeper::Keeper;

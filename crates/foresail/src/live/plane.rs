@@ -182,6 +182,11 @@ impl ControlPlane for Plane {
         keeper.audited(before, most).await.map_err(unavailable)
     }
 
+    fn statistics(&self, service: &str) -> Result<Option<serde_json::Value>, PlaneError> {
+        let laid_out = self.find(service)?.handle.exchanged.laid_out.load_full();
+        laid_out.as_deref().map(serde_json::to_value).transpose().map_err(unavailable)
+    }
+
     fn is_ready(&self) -> bool {
         let services = self.services.load();
         !services.is_empty()

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use super::brain::{Brain, controller_options};
 use super::config::ServiceConfig;
 use super::engine::{Engine, EngineOptions, Handle};
+use super::exchange::{Exchange, Exchanged};
 use super::feed::{self, Feed};
 use super::fingerprint::{Prints, State as PrintsState};
 use super::keeper::Keeper;
@@ -325,6 +326,19 @@ async fn turn(house: &House, name: &str, config: &ServiceConfig, parts: Parts) -
         None
     };
 
+    let mut exchanged = Exchanged::default();
+    if let (Some(config), Some(proxy)) = (&config.exchange, &parts.proxy) {
+        let exchange = Exchange::new(name, config, &tempo)?;
+        exchanged = exchange.seen();
+        let (running, stopped) = (exchange.run(Arc::clone(proxy), exchanged.clone()), until(stopped.clone()));
+        tasks.push(tokio::spawn(async move {
+            tokio::select! {
+                () = running => {}
+                () = stopped => {}
+            }
+        }));
+    }
+
     // Where there is a proxy, it knows the load of now.
     let feed = feed.filter(|_| parts.proxy.is_none());
     let samples: Option<mpsc::Receiver<Sample>> = feed.map(|feed| {
@@ -352,6 +366,7 @@ async fn turn(house: &House, name: &str, config: &ServiceConfig, parts: Parts) -
         brain: Brain::Guarded(Box::new(controller)),
         proxy: parts.proxy,
         samples,
+        exchanged,
         actuator: parts.actuator.map(|a| a as Arc<dyn Actuator>),
         known: heard,
         fingerprint,

@@ -71,6 +71,7 @@ pub(super) fn empty(options: &EngineOptions) -> ServiceView {
         served: ServedView::default(),
         endpoints: Vec::new(),
         balancer: None,
+        peers: Vec::new(),
         models: Vec::new(),
         trials: Vec::new(),
         drift: DriftView::default(),
@@ -153,6 +154,7 @@ pub(super) fn view(sight: Sight<'_>) -> ServiceView {
     view.served = served(&sight);
     view.endpoints = endpoints(&sight);
     view.balancer = sight.stats.and_then(|stats| balancer(&stats.balancers));
+    view.peers = options.exchanged.peers.load_full().to_vec();
     let ticks: Vec<f64> = sight.tick_ms.iter().copied().collect();
     let p99 = percentile(&ticks, 0.99);
     view.alerts = sight.alerts;
@@ -206,6 +208,7 @@ fn served(sight: &Sight<'_>) -> ServedView {
         in_flight: stats.in_flight,
         queued: stats.queued,
         retries: stats.retries,
+        hedges: (stats.hedges, stats.hedges_won),
         p50_ms: sight.window.p50_ms,
         p99_ms: sight.window.p99_ms,
         replica_seconds: sight.replica_seconds,

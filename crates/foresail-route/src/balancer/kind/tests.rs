@@ -58,7 +58,7 @@ fn learners_check_their_ranges() {
 
 #[test]
 fn kinds_are_read_with_their_defaults_and_checked() {
-    let kind: BalancerKind = serde_json::from_str(r#"{"policy":"peak_ewma"}"#).unwrap();
+    let kind: BalancerKind = serde_json::from_str(r#"{"policy":"learned"}"#).unwrap();
     assert_eq!(kind, BalancerKind::default());
     let ring: BalancerKind = serde_json::from_str(r#"{"policy":"ring_hash","key":{"header":"x-user"}}"#).unwrap();
     assert!(ring.check().is_ok());

@@ -31,19 +31,21 @@ const FAR: f64 = 4.0;
 const FEW: f64 = 0.06;
 const RECENT: f64 = 64.0;
 const ENOUGH: f64 = 20.0;
+/// An endpoint that says it has more in flight from elsewhere is taken at this.
+const MOST_UNSEEN: f64 = 10_000.0;
 
 /// How many requests an endpoint serves at a time, as far as its answers tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Slots {
+pub(super) struct Slots {
     /// 0 if nothing is known.
-    count: f64,
+    pub(super) count: f64,
     /// Squared relative deviations from the curve with so many.
     deviations: f64,
 }
 
 /// The service time with so many slots, by the least squares of relative deviations, and the sum of their squares.
-fn service(sums: &Sums, slots: f64) -> (f64, f64) {
+pub(super) fn service(sums: &Sums, slots: f64) -> (f64, f64) {
     let (mut n, mut y, mut yy) = (0.0, 0.0, 0.0);
     for bin in sums.bins.iter().filter(|bin| bin.n > 1e-3) {
         let there = bin.y / (bin.present / slots).max(bin.n);
@@ -56,7 +58,7 @@ fn service(sums: &Sums, slots: f64) -> (f64, f64) {
 }
 
 impl Slots {
-    fn of(sums: &Sums) -> Self {
+    pub(super) fn of(sums: &Sums) -> Self {
         let mut best = Self { count: 0.0, deviations: f64::INFINITY };
         let reach = sums.bins.iter().filter(|bin| bin.n > 0.5).map(|bin| bin.present / bin.n).fold(1.0, f64::max);
         for count in SLOTS {
@@ -251,6 +253,10 @@ pub(super) struct Arm {
     fresh: u32,
     /// Share of far ones among the latest answers.
     far: f64,
+    /// What the endpoint said last of requests that views do not show, and when.
+    hinted: Option<(u64, f64)>,
+    /// Requests there that views do not show, as far as the endpoint or other balancers tell.
+    unseen: f64,
     pub(super) cost: Cost,
 }
 
@@ -321,11 +327,23 @@ impl Arm {
         } else {
             self.sums = self.own;
         }
+        self.unseen = self.heard.in_flight;
+        if let Some((at_ms, unseen)) = self.hinted {
+            // The endpoint knows it best, for as long as its answers take.
+            let (age_ms, latency_ms) = (now_ms.saturating_sub(at_ms) as f64, self.sums.usual().1);
+            self.unseen += (unseen - self.unseen) * (-age_ms / latency_ms.max(0.1)).exp();
+        }
+    }
+
+    /// The endpoint's own word on requests that views do not show.
+    pub(super) fn hint(&mut self, unseen: f64, at_ms: u64) {
+        let unseen = if unseen.is_finite() { unseen.clamp(0.0, MOST_UNSEEN) } else { 0.0 };
+        (self.hinted, self.unseen) = (Some((at_ms, unseen)), unseen);
     }
 
     /// Others' requests there that views do not show.
     pub(super) fn unseen(&self) -> f64 {
-        self.heard.in_flight
+        self.unseen
     }
 
     fn is_known(&self) -> bool {
@@ -359,7 +377,8 @@ impl From<SavedArm> for Arm {
     fn from(saved: SavedArm) -> Self {
         let SavedArm { own, slots, fresh, far } = saved;
         let cost = Cost::new(1.0, 0.0, 4.0, 0.5, 0.0);
-        let mut arm = Self { own, heard: Heard::default(), sums: own, slots, fresh, far, cost };
+        let (heard, hinted, unseen) = (Heard::default(), None, 0.0);
+        let mut arm = Self { own, heard, sums: own, slots, fresh, far, hinted, unseen, cost };
         arm.cost = Fleet::default().cost(&arm);
         arm
     }

@@ -11,10 +11,11 @@ use crate::balancer::exchange::{SharedArm, SharedStatistics, Sight, VERSION};
 const MOST_PEERS: usize = 64;
 /// Endpoints that one sender may tell of.
 const MOST_ARMS: usize = 4_096;
-/// What is left of a sender's statistics when it is forgotten.
+/// What is left of a sender's statistics when they are forgotten.
 const FADED: f64 = 0.01;
 
-/// Each sender's latest word: a later one takes its place, so nothing counts twice.
+/// Each sender's latest word: a later one takes its place, so nothing counts twice. Of words long faded the number is kept, for
+/// a word that is still lying about somewhere would be news again.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     /// Of this balancer, once it has shared anything; and how often it has.
@@ -34,7 +35,7 @@ struct Word {
 
 impl Peers {
     pub(super) fn is_empty(&self) -> bool {
-        self.heard.is_empty()
+        self.heard.values().all(|word| word.arms.is_empty())
     }
 
     pub(super) fn envelope(&mut self, sender: u64, now_ms: u64, arms: Vec<SharedArm>) -> SharedStatistics {
@@ -56,7 +57,11 @@ impl Peers {
             return Ok(false);
         }
         if self.heard.len() >= MOST_PEERS && !self.heard.contains_key(&sender) {
-            return Ok(false);
+            let Some(faded) = self.heard.iter().find(|(_, word)| word.arms.is_empty()).map(|(sender, _)| *sender)
+            else {
+                return Ok(false);
+            };
+            self.heard.remove(&faded);
         }
         arms.iter_mut().for_each(|arm| arm.sums = arm.sums.dated(now_ms));
         self.heard.insert(sender, Word { sequence, sight, at_ms: now_ms, arms });
@@ -78,7 +83,9 @@ impl Peers {
                 }
             }
         }
-        self.heard.retain(|_, word| word.arms.iter().any(|arm| arm.sums.tries > FADED));
+        for word in self.heard.values_mut().filter(|word| word.arms.iter().all(|arm| arm.sums.tries <= FADED)) {
+            word.arms.clear();
+        }
         together
     }
 }

@@ -36,6 +36,14 @@ pub(in crate::balancer) struct Bin {
     pub(super) y: f64,
 }
 
+impl Bin {
+    pub(super) fn scale(&mut self, share: f64) {
+        self.n *= share;
+        self.present *= share;
+        self.y *= share;
+    }
+}
+
 /// Discounted sums over answers: latency by requests in flight, of those that are no failures; and how many were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,7 +60,7 @@ pub(in crate::balancer) struct Sums {
 
 impl Sums {
     /// Forgets as much as the time since the last call asks for.
-    pub(super) fn fade(&mut self, now_ms: u64, memory: Duration) {
+    pub(in crate::balancer) fn fade(&mut self, now_ms: u64, memory: Duration) {
         let passed = now_ms.saturating_sub(self.at_ms);
         self.at_ms = self.at_ms.max(now_ms);
         if passed > 0 {
@@ -78,20 +86,24 @@ impl Sums {
                 bin.y += weight * y;
                 self.n += weight;
                 self.yy += weight * y * y;
-                if self.n > MOST {
-                    self.keep(MOST / self.n);
-                }
             }
         }
-        self.keep_tries((MOST / self.tries).min(1.0));
+        *self = self.bounded();
+    }
+
+    /// Counting for no more answers than one balancer keeps.
+    pub(in crate::balancer) fn bounded(mut self) -> Self {
+        if self.n > MOST {
+            self.keep(MOST / self.n);
+        }
+        if self.tries > MOST {
+            self.keep_tries(MOST / self.tries);
+        }
+        self
     }
 
     fn keep(&mut self, share: f64) {
-        for bin in &mut self.bins {
-            bin.n *= share;
-            bin.present *= share;
-            bin.y *= share;
-        }
+        self.bins.iter_mut().for_each(|bin| bin.scale(share));
         self.n *= share;
         self.yy *= share;
     }
@@ -101,8 +113,13 @@ impl Sums {
         self.failures *= share;
     }
 
+    /// The bin of answers that met so many others.
+    pub(super) fn bin_mut(&mut self, others: u32) -> &mut Bin {
+        &mut self.bins[bin(others)]
+    }
+
     /// Both together, as of the later time.
-    pub(super) fn plus(&self, other: &Self) -> Self {
+    pub(in crate::balancer) fn plus(&self, other: &Self) -> Self {
         let mut sum = *self;
         for (bin, more) in sum.bins.iter_mut().zip(&other.bins) {
             bin.n += more.n;

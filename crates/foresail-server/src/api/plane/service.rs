@@ -85,6 +85,9 @@ pub struct ServiceView {
     pub endpoints: Vec<EndpointView>,
     /// How a balancer that learns stands; none where none does.
     pub balancer: Option<BalancerView>,
+    /// Other proxies of these endpoints that this one asks what they have learned.
+    #[serde(default)]
+    pub peers: Vec<PeerView>,
     /// Forecasting models, best first.
     pub models: Vec<ModelView>,
     /// Champion/challenger history, newest first.
@@ -145,6 +148,9 @@ pub struct ServedView {
     pub queued: u64,
     /// Retries.
     pub retries: u64,
+    /// Times a second endpoint was asked because the first was late, and times that it answered first.
+    #[serde(default)]
+    pub hedges: (u64, u64),
     /// Median latency of the last tick, ms.
     pub p50_ms: Option<f64>,
     /// 99th percentile of latency of the last tick, ms.
@@ -207,6 +213,17 @@ pub struct WorkerBalancerView {
     pub acting: String,
     /// What an answer costs with the learner over what it costs with the baseline, and the 95 % interval of that.
     pub cost_ratio: Option<(f64, f64, f64)>,
+}
+
+/// Another proxy of the same endpoints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerView {
+    /// Its API, as configured.
+    pub address: String,
+    /// When it last answered.
+    pub heard: Option<Timestamp>,
+    /// Why it does not answer now.
+    pub trouble: Option<String>,
 }
 
 /// An alert.

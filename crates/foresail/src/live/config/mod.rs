@@ -1,6 +1,7 @@
 //! The configuration of `foresail run`: one TOML file, checked before anything starts.
 
 mod client;
+mod exchange;
 mod fingerprint;
 mod known;
 mod notify;
@@ -18,6 +19,7 @@ use foresail_server::api::ServerConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::exchange::ExchangeConfig;
 pub(crate) use self::known::{KnownConfig, is_address};
 pub(crate) use self::notify::ReceiverConfig;
 pub(crate) use self::schema::schema;

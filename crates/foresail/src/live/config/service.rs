@@ -13,6 +13,7 @@ use foresail_scale::policies::{PolicyOptions, build};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::exchange::ExchangeConfig;
 use super::fingerprint::FingerprintConfig;
 use super::known::KnownConfig;
 use super::source::{HistoryConfig, PrometheusConfig};
@@ -86,6 +87,9 @@ pub(crate) struct ServiceConfig {
     /// The data plane.
     #[serde(default)]
     pub(crate) proxy: Option<ProxyConfig>,
+    /// Other proxies of the same endpoints.
+    #[serde(default)]
+    pub(crate) exchange: Option<ExchangeConfig>,
     /// Upstreams that run elsewhere.
     #[serde(default)]
     pub(crate) endpoints: Vec<SocketAddr>,
@@ -208,6 +212,13 @@ impl ServiceConfig {
         }
         self.known.check().map_err(|e| ("known", e))?;
         self.fingerprint.check().map_err(|e| ("fingerprint", e))?;
+        if let Some(exchange) = &self.exchange {
+            exchange.check().map_err(|e| ("exchange", e))?;
+            if self.proxy.is_none() || self.process.is_some() {
+                let why = "needs proxy, and endpoints instead of process: copies of one machine are no other proxy's";
+                return Err(("exchange", why.to_owned()));
+            }
+        }
         if self.proxy.is_none() && self.prometheus.is_none() {
             return Err(("proxy", "is missing, and prometheus too; the load is measured by one of them".to_owned()));
         }
@@ -233,6 +244,9 @@ impl ServiceConfig {
         }
         if let Some(proxy) = &mut self.proxy {
             proxy.resolve(folder);
+        }
+        if let Some(exchange) = &mut self.exchange {
+            exchange.resolve(folder);
         }
         self.known.resolve(folder);
         self.fingerprint.resolve(folder);
