@@ -177,13 +177,14 @@ folder = "web"
     #[test]
     fn paths_of_the_proxy_are_relative_to_the_file() {
         let proxy = "listen = [{ address = \"127.0.0.1:0\", tls = { certificate = \"c.pem\", key = \"/k.pem\" } }]\n\
-                     access_log = { path = \"log\" }\nguard = { state = \"guard\" }";
+                     access_log = { path = \"log\" }\npicks = { path = \"picks\" }\nguard = { state = \"guard\" }";
         let text = GOOD.replace("listen = [{ address = \"127.0.0.1:0\" }]", proxy);
         let config = Config::parse(&text, Path::new("dir/foresail.toml")).expect("valid");
         let proxy = config.service["web"].proxy.as_ref().expect("there is one");
         let tls = proxy.listen[0].tls.as_ref().expect("there is one");
         assert_eq!((tls.certificate.as_path(), tls.key.as_path()), (Path::new("dir/c.pem"), Path::new("/k.pem")));
         assert_eq!(proxy.access_log.as_ref().map(|log| log.path.as_path()), Some(Path::new("dir/log")));
+        assert_eq!(proxy.picks.as_ref().map(|picks| picks.path.as_path()), Some(Path::new("dir/picks")));
         assert_eq!(proxy.guard.as_ref().and_then(|g| g.state.as_deref()), Some(Path::new("dir/guard")));
     }
 
@@ -228,6 +229,21 @@ folder = "web"
                 "max = 20",
                 "max = 20\n[service.web.known]\ncalendars = [\"ftp://x/y\"]",
                 "f.toml:5: service.web.known: ftp://x/y:",
+            ),
+            (
+                "max = 20",
+                "max = 20\n[service.web.exchange]\npeers = [\"http://10.0.0.2:8700\"]",
+                "f.toml:5: service.web.exchange: needs proxy, and endpoints instead of process",
+            ),
+            (
+                "max = 20",
+                "max = 20\n[service.web.exchange]\npeers = [\"10.0.0.2\"]",
+                "f.toml:5: service.web.exchange: peers: 10.0.0.2:",
+            ),
+            (
+                "max = 20",
+                "max = 20\n[service.web.exchange]\nevery = \"1ms\"",
+                "f.toml:5: service.web.exchange: every is 1ms, accepted is 50ms to 5s",
             ),
             ("[service.web]", "retain = \"1h\"\n[service.web]", "f.toml:2: retain: is 1h, accepted is 1d to 3650d"),
             (
