@@ -33,10 +33,15 @@ mod exchange;
 mod fleet;
 mod forwarded;
 mod gate;
+mod geoip;
 mod guard;
 mod guard_state;
 mod histogram;
 mod listen;
+#[cfg(test)]
+#[allow(dead_code, reason = "other tests write other databases")]
+#[path = "../../foresail-guard/tests/it/mmdb.rs"]
+mod mmdb;
 mod otlp;
 mod places;
 mod pool;
@@ -55,6 +60,7 @@ mod supervisor;
 mod tls;
 mod trace_context;
 mod tunnel;
+mod vouch;
 mod watch;
 mod worker;
 mod workload;
@@ -71,9 +77,10 @@ pub mod parse {
 pub use config::{AccessLog, Admission, Deadlines, Endpoint, HeaderText, HealthConfig, Limits, ListenConfig};
 pub use config::{LogFormat, OtlpConfig, ProxyConfig, RetryConfig, RouterSettings, TlsConfig, UpstreamTls};
 pub use error::Error;
-pub use foresail_guard::{Account as GuardAccount, GuardConfig, Mode as GuardMode, Summary as GuardSummary};
+pub use foresail_guard::{Account as GuardAccount, BotRule, GuardConfig, Mode as GuardMode, Summary as GuardSummary};
 pub use foresail_route::{Acting, BalancerKind, BalancerReport, RouterReport};
 pub use histogram::Histogram;
 pub use proxy::Proxy;
 pub use stats::{EndpointState, EndpointStats, ProxyStats, RouterStats};
+pub use vouch::{Names, SystemNames};
 pub use workload::{Workload, fingerprint_options};

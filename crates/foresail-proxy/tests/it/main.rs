@@ -11,9 +11,14 @@ mod forwarding;
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
+mod guard_origins;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+#[path = "../../../foresail-guard/tests/it/mmdb.rs"]
+mod mmdb;
 #[cfg(test)]
 mod restarts;
 #[cfg(test)]
