@@ -71,11 +71,14 @@ fn verify(names: &dyn Names, rule: &BotRule, address: IpAddr) -> Finding {
     finding
 }
 
+/// What came of a lookup.
+type Found = (Claim, Finding);
+
 /// Has claims looked up, beside the workers.
 pub(crate) struct Verifier {
     verification: Verification,
     names: Arc<dyn Names>,
-    found: (Sender<(Claim, Finding)>, Receiver<(Claim, Finding)>),
+    found: (Sender<Found>, Receiver<Found>),
     under_way: usize,
 }
 
@@ -126,7 +129,7 @@ impl Verifier {
 struct Answer {
     claim: Claim,
     finding: Finding,
-    to: Sender<(Claim, Finding)>,
+    to: Sender<Found>,
 }
 
 impl Drop for Answer {
