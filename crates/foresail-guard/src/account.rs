@@ -8,9 +8,11 @@ use serde::Serialize;
 
 use crate::client::ClientId;
 use crate::config::Mode;
+use crate::geo::{Location, Origin};
 use crate::learner::Summary;
-use crate::mix::Dimension;
+use crate::mix::{Dimension, Subject};
 use crate::model::Model;
+use crate::origins::Origins;
 use crate::request::Arrival;
 use crate::verdict::{Action, Verdict};
 
@@ -24,7 +26,7 @@ const GROUPS_SHOWN: usize = 2;
 const TOGETHER: Duration = Duration::from_secs(60);
 const PRESENT: Duration = Duration::from_secs(15);
 /// Evidence from which on a group is worth showing.
-const TELLING: f32 = 0.5;
+pub(crate) const TELLING: f32 = 0.5;
 /// Characters kept of a path and of an agent.
 const TEXT: usize = 80;
 
@@ -52,6 +54,8 @@ pub struct Standing {
     pub at: Timestamp,
     /// Who it is.
     pub client: ClientId,
+    /// Where it is, as far as a database tells.
+    pub location: Location,
     /// Requests a second, over some ten seconds.
     pub rps: f32,
     /// How many it may make under pressure.
@@ -69,12 +73,21 @@ pub struct Standing {
 pub struct GroupShare {
     /// By what it is grouped.
     pub dimension: Dimension,
+    /// What most of it have in common, where a database tells.
+    pub origin: Option<Origin>,
     /// Its share of all requests now, 0 to 1.
     pub share: f32,
     /// The most of its share in seven days.
     pub usual: f32,
     /// How much belonging to it speaks for belonging to an attack, a logarithm of odds.
     pub evidence: f32,
+}
+
+impl GroupShare {
+    /// As the subject of a sentence about shares.
+    pub fn subject(&self) -> Subject {
+        Subject(self.dimension, self.origin)
+    }
 }
 
 /// All that there is to see.
@@ -236,8 +249,8 @@ impl Ledger {
     }
 }
 
-/// What there is too much of, by a model.
-pub(crate) fn groups(model: &Model) -> Vec<GroupShare> {
+/// What there is too much of, by a model, and what those groups are called.
+pub(crate) fn groups(model: &Model, origins: &Origins) -> Vec<GroupShare> {
     let mut shown = Vec::new();
     let rate = model.rate.max(f32::MIN_POSITIVE);
     let of = |values: &[f32], group: usize| values.get(group).copied().unwrap_or(0.0);
@@ -247,6 +260,7 @@ pub(crate) fn groups(model: &Model) -> Vec<GroupShare> {
             .filter(|group| model.ratios[*group] > TELLING)
             .map(|group| GroupShare {
                 dimension,
+                origin: origins.of(group),
                 share: of(&model.now, group) / rate,
                 usual: of(&model.usual, group),
                 evidence: model.ratios[group],
@@ -290,7 +304,16 @@ mod tests {
 
     fn standing(n: u32, rps: f32) -> Standing {
         let client = ClientId::of(std::net::Ipv4Addr::from(n).into());
-        Standing { at: at(0), client, rps, limit_rps: 5.0, ms_per_s: 1.0, strikes: 0, blocked_s: 0.0 }
+        Standing {
+            at: at(0),
+            client,
+            location: Location::default(),
+            rps,
+            limit_rps: 5.0,
+            ms_per_s: 1.0,
+            strikes: 0,
+            blocked_s: 0.0,
+        }
     }
 
     #[test]

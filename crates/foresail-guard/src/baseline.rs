@@ -93,21 +93,39 @@ impl Hour {
             let most = MOST_STEP * known + floor;
             known + (STEP * (seen - known)).clamp(-most, most)
         };
+        let is_known = Dimension::ALL.map(|dimension| knows(&self.shares, dimension));
         for (share, x) in self.shares.iter_mut().zip(&sum.groups) {
             *share = step(*share, x * scale, 2e-5);
         }
         self.rate = step(self.rate, rate, 0.0);
-        for dimension in Dimension::ALL {
+        for (dimension, is_known) in Dimension::ALL.into_iter().zip(is_known) {
+            if !is_known {
+                self.shares[dimension.range()].copy_from_slice(&sum.groups[dimension.range()]);
+            }
             let total: f32 = self.shares[dimension.range()].iter().sum();
             self.shares[dimension.range()].iter_mut().for_each(|share| *share /= total.max(f32::MIN_POSITIVE));
         }
     }
 }
 
+/// Whether these shares say anything of a dimension: they add up to 1 or, where it was forgotten, to 0.
+fn knows(shares: &[f32], dimension: Dimension) -> bool {
+    shares[dimension.range()].iter().sum::<f32>() > 0.5
+}
+
 /// What is usual at an instant.
 pub(crate) struct Usual<'a> {
     pub(crate) shares: &'a [f32],
+    /// The same over all hours.
+    pub(crate) always: &'a [f32],
     pub(crate) rate: f32,
+}
+
+impl<'a> Usual<'a> {
+    /// Shares of all groups, of which those of `dimension` are known: of the hour, else of all hours.
+    pub(crate) fn shares_of(&self, dimension: Dimension) -> Option<&'a [f32]> {
+        [self.shares, self.always].into_iter().find(|shares| knows(shares, dimension))
+    }
 }
 
 impl Baseline {
@@ -175,6 +193,17 @@ impl Baseline {
         self.minute.clear();
     }
 
+    /// Forgets what was usual in one dimension: its groups are others from now on.
+    pub(crate) fn forget(&mut self, dimension: Dimension) {
+        let sums = [&mut self.minute.groups, &mut self.hour.groups];
+        let hours = self.hours.iter_mut().map(|hour| &mut hour.shares).chain([&mut self.all.shares]);
+        for groups in hours.chain(sums).filter(|groups| !groups.is_empty()) {
+            groups[dimension.range()].fill(0.0);
+        }
+        self.most[dimension.range()].fill(Week::default());
+        self.sum_up();
+    }
+
     fn turn(&mut self, now_s: i64) {
         let (minute, hour) = (now_s.div_euclid(60), now_s.div_euclid(3600));
         if minute == self.at_minute {
@@ -232,7 +261,8 @@ impl Baseline {
     pub(crate) fn usual(&self, now_s: i64) -> Option<Usual<'_>> {
         let hour = &self.hours[now_s.div_euclid(3600).rem_euclid(24) as usize];
         let hour = if hour.shares.is_empty() { &self.all } else { hour };
-        (!hour.shares.is_empty()).then_some(Usual { shares: &hour.shares, rate: hour.rate })
+        let always = &self.all.shares;
+        (!hour.shares.is_empty()).then_some(Usual { shares: &hour.shares, always, rate: hour.rate })
     }
 
     /// The most of every group's share in a minute of the last seven days.
@@ -280,6 +310,30 @@ mod tests {
         day(&mut baseline, 25, 5, 0.1);
         assert!(baseline.most_shares()[5] <= crate::week::REACH * 0.1001, "{}", baseline.most_shares()[5]);
         assert!(baseline.usual(26 * 86_400).unwrap().shares[5] < 0.11);
+    }
+
+    #[test]
+    fn a_dimension_that_was_forgotten_is_learned_anew_and_no_other() {
+        let mut baseline = Baseline::new();
+        (20..22).for_each(|d| day(&mut baseline, d, 5, 0.1));
+        baseline.forget(Dimension::Place);
+        let (place, path) = (Dimension::Place.offset(), Dimension::Path.offset());
+        let usual = baseline.usual(22 * 86_400).unwrap();
+        assert!(usual.shares_of(Dimension::Place).is_none());
+        assert!((usual.shares_of(Dimension::Path).unwrap()[path + 5] - 0.1).abs() < 1e-3);
+        assert_eq!((baseline.most_shares()[place], baseline.most_shares()[place + 5]), (0.0, 0.0));
+        // Two hours later it is known, for other hours too, and as it is rather than by small steps.
+        for minute in 0..121 {
+            let mut groups = vec![0.0; GROUPS];
+            Dimension::ALL.iter().for_each(|dimension| groups[dimension.offset() + 7] = 600.0);
+            baseline.learn(22 * 86_400 + minute * 60, &groups, 600.0);
+        }
+        for hour in [1, 12] {
+            let usual = baseline.usual(22 * 86_400 + hour * 3600).unwrap();
+            assert!(usual.shares_of(Dimension::Place).unwrap()[place + 7] > 0.999, "hour {hour}");
+            assert!(usual.shares_of(Dimension::Path).unwrap()[path + 7] < 0.1, "hour {hour}");
+        }
+        assert!(baseline.most_shares()[place + 7] > 0.999);
     }
 
     #[test]

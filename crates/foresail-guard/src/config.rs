@@ -59,8 +59,14 @@ pub struct GuardConfig {
     pub allow: Vec<IpNet>,
     /// Beginnings of paths whose clients are never challenged or blocked, only slowed down: hooks, health checks, feeds.
     pub throttle_only: Vec<String>,
-    /// Bots that are let through if their networks vouch for them.
+    /// Bots that are let through if their networks vouch for them: the name of the address must lie in a domain of the bot and
+    /// lead back to the address. Names are looked up beside the traffic; until they are, a bot is judged as anybody. At most
+    /// 64.
     pub bots: Vec<BotRule>,
+    /// Databases of where addresses are, files in MaxMind's format (`.mmdb`) of countries, cities or autonomous systems, at
+    /// most 8: what one does not tell the next is asked. They are held in memory and read again when they change. Without,
+    /// networks stand in.
+    pub geoip: Vec<PathBuf>,
     /// Requests a second that every client may make however slow others are, 0.1 to 100000. Default 5.
     pub least_limit_rps: f32,
     /// By how much a client may be faster than 99.5 % of the clients of seven days, 1 to 100. Default 2.
@@ -124,6 +130,7 @@ impl Default for GuardConfig {
             allow: Vec::new(),
             throttle_only: Vec::new(),
             bots: Vec::new(),
+            geoip: Vec::new(),
             least_limit_rps: 5.0,
             margin: 2.0,
             evidence: 2.0,
@@ -159,6 +166,8 @@ impl GuardConfig {
         check(first.contains(&self.first_block), "guard.first_block", span(self.first_block), "1s to 1h")?;
         let longest = (self.first_block..=day).contains(&self.longest_block);
         check(longest, "guard.longest_block", span(self.longest_block), "first_block to 24h")?;
+        check(self.geoip.len() <= 8, "guard.geoip", self.geoip.len(), "at most 8 files")?;
+        check(self.bots.len() <= 64, "guard.bots", self.bots.len(), "at most 64 bots")?;
         for bot in &self.bots {
             check(!bot.agent.is_empty(), "guard.bots.agent", "empty", "a part of the agent's name")?;
             let named = bot.domains.iter().all(|d| d.contains('.') && !d.starts_with('.') && !d.ends_with('.'));
@@ -212,6 +221,10 @@ mod tests {
             r#"{"captcha":{"url":"https://a","secret":"short"}}"#,
             "guard.captcha.secret is short, accepted is at least 16 characters",
         );
+        let many = |key: &str, one: &str, count| format!("{{\"{key}\":[{}]}}", vec![one; count].join(","));
+        check(&many("geoip", "\"a\"", 9), "guard.geoip is 9, accepted is at most 8 files");
+        let bot = r#"{"agent":"Bot","domains":["a.example"]}"#;
+        check(&many("bots", bot, 65), "guard.bots is 65, accepted is at most 64 bots");
         assert!(serde_json::from_str::<GuardConfig>(r#"{"colour":1}"#).is_err());
         let captcha = Captcha { url: "https://a".into(), secret: "0123456789abcdef".into() };
         assert!(!format!("{captcha:?}").contains("0123"));

@@ -26,7 +26,7 @@ pub enum Error {
         width: usize,
     },
     /// A GeoIP database that cannot be read.
-    #[error("the GeoIP database cannot be read: {0}")]
+    #[error("no usable GeoIP database: {0}")]
     BadDatabase(String),
 }
 

@@ -34,9 +34,11 @@ pub(crate) fn judge(model: &mut Model, usual: &Usual<'_>, now: &[f32], rate: f32
     let least = (LEAST * expected).max(LEAST_RPS);
     let mut largest: f32 = 0.0;
     for dimension in Dimension::ALL {
+        // What is not known yet speaks neither for nor against anybody.
+        let Some(shares) = usual.shares_of(dimension) else { continue };
         let range = dimension.range();
         let spread = SPREAD / dimension.size() as f32;
-        let usual_share = |group: usize| (1.0 - SPREAD) * usual.shares[group] + spread;
+        let usual_share = |group: usize| (1.0 - SPREAD) * shares[group] + spread;
         let mut total = 0.0;
         for group in range.clone() {
             let limit = (MARGIN * most[group]).max(usual_share(group));
@@ -112,7 +114,7 @@ mod tests {
         let shares = shares();
         let rate = now[Dimension::Oddness.range()].iter().sum();
         let mut model = Model { usual: Arc::new(shares.clone()), ..Model::ignorant(5.0) };
-        judge(&mut model, &Usual { shares: &shares, rate: 100.0 }, now, rate);
+        judge(&mut model, &Usual { shares: &shares, always: &shares, rate: 100.0 }, now, rate);
         model
     }
 

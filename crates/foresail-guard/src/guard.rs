@@ -10,10 +10,10 @@ use crate::challenge::{self, Checker, Refused, Spent};
 use crate::clearance::{self, Keys};
 use crate::client::ClientId;
 use crate::config::{GuardConfig, Mode};
-use crate::geo::Geo;
+use crate::geo::{Country, Geo};
 use crate::hash::HashKey;
 use crate::ladder::{self, Case};
-use crate::mix::{Conduct, Traits, UNJUDGED, path_form};
+use crate::mix::{Conduct, Traits, UNJUDGED, part, path_form};
 use crate::model::Model;
 use crate::profile::{Profile, Slot, TICKS, Table, seconds, ticks};
 use crate::report::Report;
@@ -21,6 +21,7 @@ use crate::request::{Arrival, Fingerprint, Kind, Outcome};
 use crate::seed::{SeedRequest, SeedSystem, SeedVerdict};
 use crate::sketch::{CountMin, Seen};
 use crate::verdict::{Action, Challenge, Label, Reason, Verdict};
+use crate::whereabouts::Whereabouts;
 
 /// Requests from which on a client is remembered.
 const REMEMBERED: u8 = 4;
@@ -89,6 +90,7 @@ pub struct Guard {
     sketch: CountMin,
     sketch_until: Option<u32>,
     targets: Seen,
+    whereabouts: Whereabouts,
     model: Arc<Model>,
     report: Report,
     seed: SeedSystem,
@@ -98,6 +100,7 @@ impl Guard {
     /// One of `workers` guards of a service. `rng` must be seeded with what nobody can guess: puzzles are told apart by it.
     pub fn new(config: &GuardConfig, common: Common, workers: usize, rng: SeededRng) -> Self {
         Self {
+            whereabouts: Whereabouts::new(common.geo.clone()),
             common,
             rng,
             table: Table::new(config.clients / workers.max(1)),
@@ -121,14 +124,19 @@ impl Guard {
         self.config = config.clone();
     }
 
+    /// Asks another database from now on, or none. The learner is to be told what it covers.
+    pub fn set_geo(&mut self, geo: Option<Arc<dyn Geo>>) {
+        self.whereabouts = Whereabouts::new(geo);
+    }
+
     /// What was seen since this was last asked for.
     pub fn report(&mut self) -> Report {
         std::mem::take(&mut self.report)
     }
 
-    /// Bytes that it takes, all but small change.
+    /// Bytes that it takes, all but small change and what is shared.
     pub fn bytes(&self) -> usize {
-        self.table.bytes() + self.sketch.bytes() + TARGETS / 8
+        self.table.bytes() + self.sketch.bytes() + self.whereabouts.bytes() + TARGETS / 8
     }
 
     /// Judges a request. Some 300 ns.
@@ -165,14 +173,15 @@ impl Guard {
         let is_new_target = !self.targets.insert(target);
         let (slot, few, since) = self.remember(client, arrival, now, path);
         let traits = self.traits(arrival, client, path, is_new_target, slot, few, now);
-        let places = traits.places();
+        let (places, location) = (traits.places(), traits.location);
         let model = Arc::clone(&self.model);
-        let case = self.case(&model, client, slot, &places, now);
+        let case = Case { location, ..self.case(&model, client, slot, &places, now) };
+        self.report.origins.note(&model, &places, location);
         let is_pardoned = model.is_pardoned(client);
         if let Some(slot) = slot {
             let Case { rps, limit_rps, cost: ms_per_s, strikes, blocked_s, .. } = case;
             let at = arrival.at;
-            self.report.sights.see(&Standing { at, client, rps, limit_rps, ms_per_s, strikes, blocked_s });
+            self.report.sights.see(&Standing { at, client, location, rps, limit_rps, ms_per_s, strikes, blocked_s });
             if is_pardoned {
                 self.table.at(slot).pardon(now);
             }
@@ -189,7 +198,7 @@ impl Guard {
             && !model.is_engaged
             && let Some(slot) = slot
         {
-            self.offer_row(slot, model.hour, places[1]);
+            self.offer_row(slot, model.hour, client);
         }
         verdict
     }
@@ -250,9 +259,7 @@ impl Guard {
         now: u32,
     ) -> Traits {
         let key = self.common.key;
-        let geo = self.common.geo.as_deref();
-        let country = geo.and_then(|geo| geo.country(arrival.client)).map(|code| u64::from(u16::from_be_bytes(code)));
-        let system = geo.and_then(|geo| geo.system(arrival.client)).map(u64::from);
+        let location = self.whereabouts.locate(client, arrival.client);
         let conduct = match slot.map(|slot| self.table.at(slot)) {
             Some(profile) => Conduct {
                 kind: arrival.kind,
@@ -272,8 +279,9 @@ impl Guard {
         let oddness = slot.map_or(UNJUDGED, |slot| self.table.at(slot).oddness.min(UNJUDGED));
         Traits {
             fingerprint: arrival.fingerprint.shape,
-            place: key.word(country.unwrap_or(client.region())),
-            network: key.word(system.unwrap_or(client.network())),
+            place: location.country.map_or_else(|| key.word(client.region()), |country| key.pair(1, country.word())),
+            network: location.system.map_or_else(|| key.word(client.network()), |system| key.pair(2, system.into())),
+            location,
             path,
             is_new_query,
             conduct,
@@ -325,7 +333,8 @@ impl Guard {
             ladder::Against::Crowd => {
                 let (dimension, share, usual) = model.foremost(places);
                 let (evidence, needed, pressure) = (case.evidence, case.needed, model.pressure);
-                Reason::Crowd { evidence, needed, dimension, share, usual, pressure }
+                let origin = case.location.origin(dimension);
+                Reason::Crowd { evidence, needed, dimension, origin, share, usual, pressure }
             }
             ladder::Against::Speed => {
                 Reason::TooFast { rps: case.rps, limit_rps: case.limit_rps, pressure: model.pressure }
@@ -412,13 +421,13 @@ impl Guard {
     }
 
     /// What a client without fault looks like, once an hour, if it has been here for long.
-    fn offer_row(&mut self, slot: Slot, hour: u8, part: u16) {
+    fn offer_row(&mut self, slot: Slot, hour: u8, client: ClientId) {
         let profile = self.table.at(slot);
         let is_seasoned =
             seconds(profile.first, profile.last) >= SEASONED_S && profile.strikes == 0 && profile.blocks == 0;
         if is_seasoned && profile.count >= 16 && profile.sample_once(hour) {
             let row = profile.features();
-            self.report.offer_row(row, part);
+            self.report.offer_row(row, part(self.common.key.word(client.region())));
         }
     }
 
@@ -466,15 +475,15 @@ impl Guard {
 
     fn as_published(&mut self, arrival: &Arrival<'_>) -> Verdict {
         let key = self.common.key;
-        let geo = self.common.geo.as_deref().and_then(|geo| geo.country(arrival.client));
+        let client = ClientId::of(arrival.client);
+        let country = self.whereabouts.locate(client, arrival.client).country;
         let request = SeedRequest {
             at: arrival.at,
             size: (arrival.path.len() + arrival.query.map_or(0, str::len)) as u64,
-            country: geo.map_or(0, |code| u64::from(u16::from_be_bytes(code))),
+            country: country.map_or(0, Country::word),
             agent: key.bytes(arrival.agent),
             path: key.bytes(arrival.path.as_bytes()),
         };
-        let client = ClientId::of(arrival.client);
         let (would, label, threat) = match self.seed.analyze(arrival.client, &request, &mut self.rng) {
             SeedVerdict::Allow => (Action::Allow, Label::Benign, 0.0),
             SeedVerdict::Challenge { level, threat } => {

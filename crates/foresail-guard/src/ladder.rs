@@ -1,6 +1,7 @@
 //! From what there is to hold against a request to what is done about it, a rung at a time.
 
 use crate::config::GuardConfig;
+use crate::geo::Location;
 use crate::request::Kind;
 use crate::verdict::{Action, Challenge, Label};
 
@@ -24,6 +25,8 @@ pub(crate) struct Case {
     pub(crate) blocked_s: f32,
     pub(crate) strikes: u8,
     pub(crate) is_shared: bool,
+    /// Where the client is, to say so.
+    pub(crate) location: Location,
 }
 
 impl Default for Case {
@@ -38,6 +41,7 @@ impl Default for Case {
             blocked_s: 0.0,
             strikes: 0,
             is_shared: false,
+            location: Location::default(),
         }
     }
 }

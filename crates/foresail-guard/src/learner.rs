@@ -12,10 +12,12 @@ use crate::baseline::Baseline;
 use crate::client::ClientId;
 use crate::config::GuardConfig;
 use crate::excess;
+use crate::geo::Coverage;
 use crate::guard::Secrets;
 use crate::isolation_forest::{Form, IsolationForest};
-use crate::mix::GROUPS;
+use crate::mix::{Dimension, GROUPS};
 use crate::model::{Judge, Model};
+use crate::origins::Origins;
 use crate::pressure::{Load, Pressure};
 use crate::profile::FEATURES;
 use crate::report::Report;
@@ -37,6 +39,9 @@ const MOST_ROWS_OF_ONE: usize = MOST_ROWS / 20;
 pub struct Learner {
     config: GuardConfig,
     baseline: Baseline,
+    /// What places and networks are learned by.
+    coverage: Coverage,
+    origins: Origins,
     pressure: Pressure,
     /// Requests a second in every group.
     now: Vec<f32>,
@@ -114,6 +119,8 @@ pub struct Saved {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LearnerState {
     baseline: Baseline,
+    #[serde(default)]
+    coverage: Coverage,
     rows: Vec<([f32; FEATURES], u16)>,
 }
 
@@ -123,6 +130,8 @@ impl Learner {
         Self {
             config: config.clone(),
             baseline: Baseline::new(),
+            coverage: Coverage::default(),
+            origins: Origins::default(),
             pressure: Pressure::default(),
             now: vec![0.0; GROUPS],
             now_rate: 0.0,
@@ -148,24 +157,40 @@ impl Learner {
     /// # Errors
     /// [`Error::BadState`] if that is of another version or damaged.
     pub fn restore(config: &GuardConfig, state: LearnerState, rng: SeededRng) -> Result<Self, Error> {
-        let LearnerState { baseline, mut rows } = state;
+        let LearnerState { baseline, coverage, mut rows } = state;
         rows.truncate(MOST_ROWS);
         if rows.iter().flat_map(|(row, _)| row).any(|x| !x.is_finite()) {
             return Err(Error::BadState("a row is not finite".to_owned()));
         }
-        let mut learner = Self { baseline: baseline.check()?, rows, ..Self::new(config, rng) };
+        let mut learner = Self { baseline: baseline.check()?, coverage, rows, ..Self::new(config, rng) };
         learner.grow();
         Ok(learner)
     }
 
     /// What it has learned.
     pub fn state(&self) -> LearnerState {
-        LearnerState { baseline: self.baseline.clone(), rows: self.rows.clone() }
+        LearnerState { baseline: self.baseline.clone(), coverage: self.coverage, rows: self.rows.clone() }
     }
 
     /// Goes by other settings from now on.
     pub fn set_config(&mut self, config: &GuardConfig) {
         self.config = config.clone();
+    }
+
+    /// What the guards' database tells from now on. Where countries come to stand for regions, or the other way round, everybody
+    /// is from a place never seen before, which must not be taken for an attack: what is usual is learned anew there. The same
+    /// with autonomous systems and networks.
+    pub fn set_coverage(&mut self, coverage: Coverage) {
+        let is_new = |before: bool, now: bool, dimension: Dimension| (before != now).then_some(dimension);
+        let changed = [
+            is_new(self.coverage.countries, coverage.countries, Dimension::Place),
+            is_new(self.coverage.systems, coverage.systems, Dimension::Network),
+        ];
+        self.coverage = coverage;
+        for dimension in changed.into_iter().flatten() {
+            self.baseline.forget(dimension);
+            self.now[dimension.range()].fill(0.0);
+        }
     }
 
     /// Lets a client in until then, whatever it does, and forgives what it did.
@@ -194,6 +219,7 @@ impl Learner {
         let now_s = at.as_micros().div_euclid(1_000_000);
         self.learn(at, now_s, report);
         self.ledger.take_in(&report.sights, at);
+        self.origins.renew(&report.origins);
         self.pardons.retain(|(_, until)| at < *until);
         self.stands_down_until = self.stands_down_until.filter(|until| at < *until);
         let model = self.publish(now_s);
@@ -328,7 +354,7 @@ impl Learner {
             mode: self.config.mode,
             summary: self.summary(),
             clients: self.ledger.clients(),
-            groups: self.model.as_deref().map(account::groups).unwrap_or_default(),
+            groups: self.model.as_deref().map(|model| account::groups(model, &self.origins)).unwrap_or_default(),
             notes: self.ledger.notes(),
             pardons: self.pardons.clone(),
             stands_down_until: self.stands_down_until,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::geo::{Location, Origin};
 use crate::request::Kind;
 
 /// By what requests are grouped.
@@ -81,6 +82,19 @@ impl fmt::Display for Dimension {
     }
 }
 
+/// A group of requests as the subject of a sentence about shares: by its name where a database gives it one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject(pub Dimension, pub Option<Origin>);
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(origin) => write!(f, "requests from {origin}"),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
 /// Groups of the forest's score: 16 quantiles, and those not judged yet.
 const ODDNESS: usize = 32;
 /// The group of clients that the forest has not judged.
@@ -98,6 +112,8 @@ pub(crate) struct Traits {
     pub(crate) fingerprint: u64,
     pub(crate) place: u64,
     pub(crate) network: u64,
+    /// What place and network follow from, where a database tells.
+    pub(crate) location: Location,
     pub(crate) path: u64,
     /// Whether the query is one that was not asked before.
     pub(crate) is_new_query: bool,
@@ -155,6 +171,12 @@ impl Traits {
     }
 }
 
+/// The part of the Internet that a client's row for the forest counts for: of these there are many on every site, of countries
+/// there may be one.
+pub(crate) fn part(region: u64) -> u16 {
+    (Dimension::Place.offset() + region as usize % Dimension::Place.size()) as u16
+}
+
 /// The form of a path: its first two steps, with every step that holds a digit taken for a name of one thing among many.
 pub(crate) fn path_form(path: &str) -> impl Iterator<Item = &[u8]> {
     let steps = path.as_bytes().split(|b| *b == b'/').filter(|step| !step.is_empty());
@@ -193,7 +215,8 @@ mod tests {
             let kind = [Kind::Navigation, Kind::Asset, Kind::Api][kind];
             let conduct = Conduct { kind, age_s: age, recent, purity: more.0, regularity: more.1 };
             let [fingerprint, place, network, path] = words;
-            let traits = Traits { fingerprint, place, network, path, is_new_query: path & 1 == 1, conduct, oddness: more.2 };
+            let location = Location::default();
+            let traits = Traits { fingerprint, place, network, location, path, is_new_query: path & 1 == 1, conduct, oddness: more.2 };
             for (place, dimension) in traits.places().into_iter().zip(Dimension::ALL) {
                 prop_assert!(dimension.range().contains(&usize::from(place)));
             }

@@ -3,6 +3,7 @@
 use crate::account::Sights;
 use crate::client::ClientId;
 use crate::mix::{GROUPS, Places};
+use crate::origins::Origins;
 use crate::profile::FEATURES;
 use crate::quantile::LogHistogram;
 
@@ -34,6 +35,8 @@ pub struct Report {
     pub(crate) busy: Vec<(ClientId, f32)>,
     /// What clients without fault look like, with the group of their fingerprint.
     pub(crate) rows: Vec<([f32; FEATURES], u16)>,
+    /// What groups beyond their usual share are called.
+    pub(crate) origins: Origins,
     /// What people are told.
     pub(crate) sights: Sights,
 }
@@ -56,6 +59,7 @@ impl Default for Report {
             costs: LogHistogram::default(),
             busy: Vec::new(),
             rows: Vec::new(),
+            origins: Origins::default(),
             sights: Sights::default(),
         }
     }
@@ -116,6 +120,7 @@ impl Report {
             self.name_busy(*client, sum);
         }
         self.rows.extend_from_slice(&other.rows);
+        self.origins.merge(&other.origins);
         self.sights.merge(&other.sights);
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::mix::Dimension;
+use crate::geo::Origin;
+use crate::mix::{Dimension, Subject};
 
 /// What a client is asked to do before it is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -108,6 +109,8 @@ pub enum Reason {
         needed: f32,
         /// What speaks most against it.
         dimension: Dimension,
+        /// Its country or autonomous system, where that is it and a database tells.
+        origin: Option<Origin>,
         /// Share of such requests now.
         share: f32,
         /// Most of their share in seven days.
@@ -153,10 +156,11 @@ impl fmt::Display for Reason {
                     "the client costs the origin {ms_per_s:.0} ms/s of {limit:.0} allowed, at pressure {pressure:.2}"
                 )
             }
-            Self::Crowd { evidence, needed, dimension, share, usual, pressure } => write!(
+            Self::Crowd { evidence, needed, dimension, origin, share, usual, pressure } => write!(
                 f,
-                "{dimension} are {:.2} % of all, {:.2} % at most in seven days; evidence {evidence:.1} of {needed:.1} \
+                "{} are {:.2} % of all, {:.2} % at most in seven days; evidence {evidence:.1} of {needed:.1} \
                  needed at pressure {pressure:.2}",
+                Subject(dimension, origin),
                 100.0 * share,
                 100.0 * usual
             ),
@@ -193,6 +197,7 @@ impl fmt::Display for Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geo::Country;
 
     #[test]
     fn every_reason_is_one_line() {
@@ -200,6 +205,7 @@ mod tests {
             evidence: 7.25,
             needed: 2.0,
             dimension: Dimension::Fingerprint,
+            origin: None,
             share: 0.91,
             usual: 0.004,
             pressure: 1.0,
@@ -219,6 +225,10 @@ mod tests {
             Reason::Pardoned,
             Reason::Seed { threat: 0.9 },
         ];
+        let named = |dimension, origin| Subject(dimension, Some(origin)).to_string();
+        let country = Country::new(b"DE").unwrap();
+        assert_eq!(named(Dimension::Place, Origin::Country(country)), "requests from country DE");
+        assert_eq!(named(Dimension::Network, Origin::System(64_500)), "requests from AS64500");
         for reason in reasons {
             let text = reason.to_string();
             assert!(!text.contains('\n') && text.len() > 5 && text.len() < 200, "{text}");

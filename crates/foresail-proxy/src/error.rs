@@ -47,6 +47,14 @@ pub enum Error {
         /// What is wrong.
         cause: String,
     },
+    /// A GeoIP database is no good.
+    #[error("guard.geoip: {}: {cause}", path.display())]
+    Geoip {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
     /// Two endpoints of one id.
     #[error("endpoint {0:?} is given twice")]
     DuplicateEndpoint(String),

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use foresail_core::{SeededRng, Timestamp};
+use foresail_guard::bots::{Claim, Verification, Vouched};
 use foresail_guard::challenge::{self, ANSWER_PATH};
+use foresail_guard::geo::{Coverage, Databases, Geo};
 use foresail_guard::{
     Account, Action, Arrival, Challenge, ClientId, Common, Fingerprint, Guard, GuardConfig, Kind, Label, Learner,
     LearnerState, Load, Model, Outcome, Report, Saved, Secrets,
@@ -20,6 +22,7 @@ use hyper::http::request::Parts;
 use hyper::{Response, StatusCode, Version};
 
 use crate::shared::Shared;
+use crate::vouch::Bouncer;
 use crate::watch::Watch;
 use crate::{ProxyConfig, ProxyStats, clock, guard_state};
 
@@ -45,6 +48,11 @@ pub(crate) struct SharedGuard {
     pub(crate) account: ArcSwapOption<Account>,
     /// What operators have said and the learner has not yet taken.
     said: ArcSwap<Vec<Said>>,
+    /// Where addresses are, if the operator has databases.
+    pub(crate) databases: ArcSwapOption<Databases>,
+    /// Addresses that are known to be of bots, and those that workers were told are and nobody has looked up yet.
+    vouched: ArcSwap<Vouched>,
+    pub(crate) claims: Vec<ArcSwapOption<Vec<Claim>>>,
 }
 
 /// What an operator says to the guard.
@@ -70,7 +78,26 @@ impl SharedGuard {
             reports: (0..workers).map(|_| ArcSwapOption::empty()).collect(),
             account: ArcSwapOption::empty(),
             said: ArcSwap::default(),
+            databases: ArcSwapOption::empty(),
+            vouched: ArcSwap::from_pointee(Verification::new(&config.bots).snapshot()),
+            claims: (0..workers).map(|_| ArcSwapOption::empty()).collect(),
         }
+    }
+
+    /// Workers ask these databases from now on, or none.
+    pub(crate) fn set_databases(&self, databases: Option<Arc<Databases>>) {
+        self.databases.store(databases);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// What workers go by from now on where somebody claims to be a bot.
+    pub(crate) fn set_vouched(&self, vouched: Vouched) {
+        self.vouched.store(Arc::new(vouched));
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    fn coverage(&self) -> Coverage {
+        self.databases.load().as_ref().map(|databases| databases.coverage()).unwrap_or_default()
     }
 
     /// Tells the learner, who looks twice a second.
@@ -96,6 +123,8 @@ pub(crate) struct Sentry {
     shared: Arc<SharedGuard>,
     index: usize,
     guard: RefCell<Guard>,
+    databases: RefCell<Option<Arc<Databases>>>,
+    bouncer: Bouncer,
     generation: Cell<u64>,
     config: RefCell<GuardConfig>,
     next_report: Cell<Instant>,
@@ -110,6 +139,8 @@ impl Sentry {
         let rng = SeededRng::seed_from_u64(RandomState::new().hash_one(index));
         Self {
             guard: RefCell::new(Guard::new(config, shared.common.clone(), workers, rng)),
+            databases: RefCell::new(None),
+            bouncer: Bouncer::new(shared.vouched.load_full()),
             generation: Cell::new(0),
             config: RefCell::new(config.clone()),
             next_report: Cell::new(clock::now()),
@@ -147,16 +178,17 @@ impl Sentry {
                 Err(refused) => text(StatusCode::FORBIDDEN, &format!("{refused}\n")),
             });
         }
+        let agent = value(&header::USER_AGENT).unwrap_or(&[]);
         let arrival = Arrival {
             at,
             client,
             kind: Kind::of(parts.method.as_str(), path, value(&header::ACCEPT), value(&SEC_FETCH_DEST)),
             path,
             query,
-            agent: value(&header::USER_AGENT).unwrap_or(&[]),
+            agent,
             fingerprint,
             cookie: value(&header::COOKIE),
-            is_verified_bot: false,
+            is_verified_bot: self.bouncer.is_verified(agent, client, fingerprint, at),
         };
         let verdict = guard.decide(&arrival);
         if verdict.label != Label::Benign {
@@ -189,6 +221,7 @@ impl Sentry {
             self.next_report.set(now + REPORT);
             let report = self.guard.borrow_mut().report();
             self.hand_in(report);
+            self.bouncer.hand_in(&self.shared, self.index);
         }
     }
 
@@ -209,6 +242,12 @@ impl Sentry {
         if let Some(model) = self.shared.model.load_full() {
             guard.set_model(model);
         }
+        let databases = self.shared.databases.load_full();
+        if databases.as_ref().map(Arc::as_ptr) != self.databases.borrow().as_ref().map(Arc::as_ptr) {
+            guard.set_geo(databases.clone().map(|databases| databases as Arc<dyn Geo>));
+            *self.databases.borrow_mut() = databases;
+        }
+        self.bouncer.set_vouched(self.shared.vouched.load_full());
         if let Some(fresh) = config.guard.as_ref().filter(|fresh| **fresh != *self.config.borrow()) {
             guard.set_config(fresh);
             *self.config.borrow_mut() = fresh.clone();
@@ -270,6 +309,7 @@ impl Teacher {
         let load = load(&stats, &self.before, config, endpoints);
         self.before = stats;
         self.learner.set_config(settings);
+        self.learner.set_coverage(guard.coverage());
         for said in guard.said.swap(Arc::default()).iter() {
             match *said {
                 Said::Pardon { client, until } => self.learner.pardon(client, until),

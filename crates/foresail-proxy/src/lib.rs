@@ -33,11 +33,16 @@ mod exchange;
 mod fleet;
 mod forwarded;
 mod gate;
+mod geoip;
 mod guard;
 mod guard_state;
 mod histogram;
 mod lines;
 mod listen;
+#[cfg(test)]
+#[allow(dead_code, reason = "other tests write other databases")]
+#[path = "../../foresail-guard/tests/it/mmdb.rs"]
+mod mmdb;
 mod otlp;
 mod outlets;
 mod patience;
@@ -60,6 +65,7 @@ mod supervisor;
 mod tls;
 mod trace_context;
 mod tunnel;
+mod vouch;
 mod watch;
 mod worker;
 mod workload;
@@ -80,9 +86,10 @@ pub use config::{
     LogFormat, OtlpConfig, PickLogConfig, ProxyConfig, RetryConfig, RouterSettings, TlsConfig, UpstreamTls,
 };
 pub use error::Error;
-pub use foresail_guard::{Account as GuardAccount, GuardConfig, Mode as GuardMode, Summary as GuardSummary};
+pub use foresail_guard::{Account as GuardAccount, BotRule, GuardConfig, Mode as GuardMode, Summary as GuardSummary};
 pub use foresail_route::{Acting, BalancerKind, BalancerReport, RouterReport, SharedStatistics};
 pub use histogram::Histogram;
 pub use proxy::Proxy;
 pub use stats::{EndpointState, EndpointStats, ProxyStats, RouterStats};
+pub use vouch::{Names, SystemNames};
 pub use workload::{Workload, fingerprint_options};

@@ -23,11 +23,12 @@ use crate::otlp::{self, Exporter};
 use crate::outlets::Outlets;
 use crate::router::{self, SharedRouter};
 use crate::shared::{Phase, Shared};
-use crate::supervisor::{self, Certificates};
+use crate::supervisor::{self, Certificates, Charge};
 use crate::tls::{ClientTls, ServerTls};
+use crate::vouch::{Names, SystemNames};
 use crate::worker::Worker;
 use crate::workload::{self, Workload};
-use crate::{Endpoint, EndpointStats, Error, ProxyConfig, ProxyStats, clock, listen, picks};
+use crate::{Endpoint, EndpointStats, Error, ProxyConfig, ProxyStats, clock, geoip, listen, picks};
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -48,9 +49,22 @@ impl Proxy {
     /// Starts the threads; when this returns, connections are accepted.
     ///
     /// # Errors
-    /// Any [`Error`]: settings out of range, addresses taken, certificates that are no good, an id given twice.
-    #[expect(clippy::needless_pass_by_value, reason = "the owner has no further use for either")]
+    /// Any [`Error`]: settings out of range, addresses taken, certificates or databases that are no good, an id given twice.
     pub fn start(config: ProxyConfig, endpoints: Vec<Endpoint>) -> Result<Self, Error> {
+        Self::start_with_names(config, endpoints, Arc::new(SystemNames))
+    }
+
+    /// As [`start`](Self::start), asking `names` rather than the system who the bots of
+    /// [`GuardConfig::bots`](crate::GuardConfig::bots) are.
+    ///
+    /// # Errors
+    /// As there.
+    #[expect(clippy::needless_pass_by_value, reason = "the owner has no further use for either")]
+    pub fn start_with_names(
+        config: ProxyConfig,
+        endpoints: Vec<Endpoint>,
+        names: Arc<dyn Names>,
+    ) -> Result<Self, Error> {
         config.check()?;
         let workers = match config.workers {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -74,6 +88,9 @@ impl Proxy {
             certificates.extend(listen.tls.clone().zip(tls.clone()));
             kinds.push(Kind { tls, proxy_protocol: listen.proxy_protocol, is_shared: listen.share });
         }
+        let geoip = config.guard.as_ref().map_or(&[][..], |guard| &guard.geoip);
+        let watcher = geoip::Watcher::new(geoip);
+        let databases = geoip::load(geoip)?;
         for (listen, kind) in config.listen.iter().zip(&kinds) {
             let (address, listeners) = listen::bind(listen, workers)?;
             addresses.push(address);
@@ -97,6 +114,9 @@ impl Proxy {
         let router = config.router.as_ref().map(|settings| SharedRouter::new(settings, workers)).transpose()?;
         let (router, learner) = router.map(|(shared, learner)| (Arc::new(shared), learner)).unzip();
         let shared = Arc::new(Shared::new(config, workers, router));
+        if let Some(guard) = &shared.guard {
+            guard.set_databases(databases);
+        }
         let mut proxy = Self {
             shared: Arc::clone(&shared),
             addresses,
@@ -120,8 +140,9 @@ impl Proxy {
             proxy.spawn("proxy-router".to_owned(), move || on_this_thread(router::learn(shared, learner)))?;
         }
         let supervised = Arc::clone(&shared);
+        let charge = Charge { certificates, stamps, databases: watcher, names };
         proxy.spawn("proxy-supervisor".to_owned(), move || {
-            on_this_thread(async move { supervisor::run(supervised, certificates, stamps).await });
+            on_this_thread(async move { supervisor::run(supervised, charge).await });
         })?;
         Ok(proxy)
     }
@@ -252,11 +273,11 @@ impl Proxy {
     }
 
     /// Takes over new settings: balancer, router, limits, deadlines, retries, health, trusted proxies, admission and the ratio of
-    /// recorded traces hold from the next request or connection on, and certificates are read again.
+    /// recorded traces hold from the next request or connection on, and certificates and GeoIP databases are read again.
     ///
     /// # Errors
     /// [`Error::NeedsRestart`] if listeners, workers, the access log, the file of picks or the export of spans differ, or what the
-    /// guard remembers; any other if the settings or the certificates are no good. Nothing changes then.
+    /// guard remembers; any other if the settings, the certificates or the databases are no good. Nothing changes then.
     pub fn reload(&self, config: ProxyConfig) -> Result<(), Error> {
         config.check()?;
         let old = self.shared.config();
@@ -276,8 +297,12 @@ impl Proxy {
         for (settings, _) in &self.certificates {
             ServerTls::load(settings)?;
         }
+        let databases = geoip::load(config.guard.as_ref().map_or(&[], |guard| &guard.geoip))?;
         for (settings, tls) in &self.certificates {
             tls.reload(settings)?;
+        }
+        if let Some(guard) = &self.shared.guard {
+            guard.set_databases(databases);
         }
         self.shared.set_config(config);
         self.shared.ring_all();

@@ -1,5 +1,5 @@
 //! The thread beside the workers: judges endpoints by their answers and by probes, lets new ones grow into their share,
-//! and reads certificates again when their files change.
+//! reads certificates and GeoIP databases again when their files change, and has the names of bots looked up.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,15 +19,17 @@ use crate::body::UpBody;
 use crate::clock;
 use crate::config::{ActiveCheck, TlsConfig};
 use crate::fleet::Slot;
+use crate::geoip::Watcher;
 use crate::guard::Teacher;
 use crate::pool::LocalEndpoint;
 use crate::shared::{Phase, Shared};
 use crate::tls::ServerTls;
+use crate::vouch::{Names, Verifier};
 
 /// How often it looks without being called.
 const TICK: Duration = Duration::from_millis(100);
-/// How often certificate files are looked at.
-const CERTIFICATES: Duration = Duration::from_secs(5);
+/// How often files of certificates and databases are looked at.
+const FILES: Duration = Duration::from_secs(5);
 
 /// Certificates in use, with the files they are from.
 pub(crate) type Certificates = Vec<(TlsConfig, Arc<ServerTls>)>;
@@ -35,8 +37,17 @@ pub(crate) type Certificates = Vec<(TlsConfig, Arc<ServerTls>)>;
 /// Digests of the files of each; to be taken before they are read.
 pub(crate) type Stamps = Vec<[u8; 32]>;
 
+/// What it is given beside what all share.
+pub(crate) struct Charge {
+    pub(crate) certificates: Certificates,
+    pub(crate) stamps: Stamps,
+    pub(crate) databases: Watcher,
+    pub(crate) names: Arc<dyn Names>,
+}
+
 /// Runs until the proxy drains.
-pub(crate) async fn run(shared: Arc<Shared>, certificates: Certificates, stamps: Stamps) {
+pub(crate) async fn run(shared: Arc<Shared>, charge: Charge) {
+    let Charge { certificates, stamps, databases, names } = charge;
     let mut phase = shared.phase.subscribe();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -49,9 +60,11 @@ pub(crate) async fn run(shared: Arc<Shared>, certificates: Certificates, stamps:
             .as_ref()
             .zip(shared.config().guard.as_ref())
             .map(|(guard, config)| Teacher::new(config, guard, clock::now())),
+        verifier: shared.config().guard.as_ref().map(|config| Verifier::new(config, names)),
         certificates,
         stamps,
-        next_look: clock::now() + CERTIFICATES,
+        databases,
+        next_look: clock::now() + FILES,
         shared: Arc::clone(&shared),
     };
     loop {
@@ -73,8 +86,10 @@ struct Supervisor {
     probes: BTreeMap<String, Probe>,
     results: Rc<RefCell<Vec<(String, bool)>>>,
     teacher: Option<Teacher>,
+    verifier: Option<Verifier>,
     certificates: Certificates,
     stamps: Stamps,
+    databases: Watcher,
     next_look: Instant,
 }
 
@@ -108,8 +123,15 @@ impl Supervisor {
         if let Some(teacher) = &mut self.teacher {
             teacher.look(&self.shared, &config, usable, now);
         }
+        let guarded = self.shared.guard.as_ref().zip(config.guard.as_ref());
+        if let Some((verifier, (guard, settings))) = self.verifier.as_mut().zip(guarded) {
+            verifier.look(guard, settings, clock::wall());
+        }
         if now >= self.next_look {
-            self.next_look = now + CERTIFICATES;
+            self.next_look = now + FILES;
+            if let Some((guard, settings)) = guarded {
+                self.databases.look(&settings.geoip, guard);
+            }
             self.look_at_certificates();
         }
     }

@@ -2,3 +2,9 @@
 
 #[cfg(test)]
 mod floods;
+#[cfg(test)]
+mod geo;
+#[cfg(test)]
+mod mmdb;
+#[cfg(test)]
+mod places;

@@ -101,7 +101,7 @@ impl Default for ProxyConfig {
 impl ProxyConfig {
     /// Paths that were relative to `folder`, from here.
     pub fn resolve(&mut self, folder: &Path) {
-        let guard = self.guard.iter_mut().filter_map(|guard| guard.state.as_mut());
+        let guard = self.guard.iter_mut().flat_map(|guard| guard.state.iter_mut().chain(&mut guard.geoip));
         let log = self.access_log.iter_mut().map(|log| &mut log.path);
         let otlp = self.otlp.iter_mut().filter_map(|otlp| otlp.authorities.as_mut());
         let tls = self.listen.iter_mut().filter_map(|listen| listen.tls.as_mut()).flat_map(|tls| {

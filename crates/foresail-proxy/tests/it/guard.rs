@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::support::*;
 
 /// Clients are who the test says, and two requests in ten seconds are too many under pressure.
-fn guarded(mode: GuardMode) -> ProxyConfig {
+pub(crate) fn guarded(mode: GuardMode) -> ProxyConfig {
     ProxyConfig {
         guard: Some(GuardConfig { mode, clients: 1024, least_limit_rps: 0.1, work_bits: 8, ..GuardConfig::default() }),
         trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
@@ -18,13 +18,13 @@ fn guarded(mode: GuardMode) -> ProxyConfig {
     }
 }
 
-async fn ask(proxy: &Proxy, client: &str, path: &str, headers: &str) -> String {
+pub(crate) async fn ask(proxy: &Proxy, client: &str, path: &str, headers: &str) -> String {
     let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {client}\r\nUser-Agent: test\r\n");
     exchange(proxy, format!("{head}{headers}Connection: close\r\n\r\n")).await
 }
 
 /// Asks until the answer is `expected`, as every further request makes the client faster.
-async fn ask_until(proxy: &Proxy, client: &str, headers: &str, expected: u16) -> String {
+pub(crate) async fn ask_until(proxy: &Proxy, client: &str, headers: &str, expected: u16) -> String {
     for _ in 0..50 {
         let answer = ask(proxy, client, "/", headers).await;
         if status(&answer) == expected {
@@ -35,7 +35,7 @@ async fn ask_until(proxy: &Proxy, client: &str, headers: &str, expected: u16) ->
 }
 
 /// Holds nine of the ten places at the endpoint, and waits until the guard feels it.
-async fn press(proxy: &Proxy) -> Vec<TcpStream> {
+pub(crate) async fn press(proxy: &Proxy) -> Vec<TcpStream> {
     let mut held = Vec::new();
     for n in 1..10 {
         let mut tcp = TcpStream::connect(proxy.addresses()[0]).await.unwrap();

@@ -11,11 +11,16 @@ mod forwarding;
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
+mod guard_origins;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod learning;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+#[path = "../../../foresail-guard/tests/it/mmdb.rs"]
+mod mmdb;
 #[cfg(test)]
 mod restarts;
 #[cfg(test)]
