@@ -24,15 +24,13 @@ use hyper::{Response, StatusCode, Version};
 use crate::shared::Shared;
 use crate::vouch::Bouncer;
 use crate::watch::Watch;
-use crate::{ProxyConfig, ProxyStats, clock, guard_state};
+use crate::{ProxyConfig, ProxyStats, clock, learned_state};
 
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// How often workers report, and how often the learner looks.
 const REPORT: Duration = Duration::from_millis(250);
 const TICK: Duration = Duration::from_millis(500);
-/// How often what is learned is saved.
-const SAVE: Duration = Duration::from_secs(600);
 
 /// What the guards of all workers and their learner share: snapshots only.
 #[derive(Debug)]
@@ -65,7 +63,7 @@ pub(crate) enum Said {
 impl SharedGuard {
     /// With the secrets and what was learned of `config`'s state, if there is one; otherwise with new secrets.
     pub(crate) fn new(workers: usize, config: &GuardConfig) -> Self {
-        let (secrets, learned) = match config.state.as_deref().and_then(guard_state::read) {
+        let (secrets, learned) = match config.state.as_deref().and_then(|path| learned_state::read(path, "guard")) {
             Some(Saved { secrets, learned }) => (secrets, Some(Arc::new(learned))),
             None => (fresh_secrets(), None),
         };
@@ -279,14 +277,15 @@ impl Teacher {
             restored.inspect_err(|error| tracing::warn!(%error, "the guard begins anew")).ok()
         });
         let learner = restored.unwrap_or_else(|| Learner::new(config, rng));
-        Self { learner, next: now, next_save: now + SAVE, before: ProxyStats::default() }
+        Self { learner, next: now, next_save: now + learned_state::EVERY, before: ProxyStats::default() }
     }
 
     /// Saves what is learned, where that is wanted.
     pub(crate) fn save(&self, shared: &Shared, config: &ProxyConfig) {
         let path = config.guard.as_ref().and_then(|settings| settings.state.as_deref());
         if let Some((guard, path)) = shared.guard.as_ref().zip(path) {
-            guard_state::write(path, &Saved { secrets: guard.secrets.clone(), learned: self.learner.state() });
+            let saved = Saved { secrets: guard.secrets.clone(), learned: self.learner.state() };
+            learned_state::write(path, "guard", &saved);
         }
     }
 
@@ -321,7 +320,7 @@ impl Teacher {
         guard.account.store(Some(Arc::new(self.learner.account())));
         guard.generation.fetch_add(1, Ordering::Release);
         if now >= self.next_save {
-            self.next_save = now + SAVE;
+            self.next_save = now + learned_state::EVERY;
             self.save(shared, config);
         }
     }

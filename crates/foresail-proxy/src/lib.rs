@@ -35,8 +35,8 @@ mod forwarded;
 mod gate;
 mod geoip;
 mod guard;
-mod guard_state;
 mod histogram;
+mod learned_state;
 mod lines;
 mod listen;
 #[cfg(test)]
@@ -87,7 +87,10 @@ pub use config::{
 };
 pub use error::Error;
 pub use foresail_guard::{Account as GuardAccount, BotRule, GuardConfig, Mode as GuardMode, Summary as GuardSummary};
-pub use foresail_route::{Acting, BalancerKind, BalancerReport, RouterReport, SharedStatistics};
+pub use foresail_route::{
+    Acting, BalancerKind, BalancerReport, ClassReport, Phase as RouterPhase, RouterReport, ServiceReport,
+    SharedStatistics, SpecialityChange,
+};
 pub use histogram::Histogram;
 pub use proxy::Proxy;
 pub use stats::{EndpointState, EndpointStats, ProxyStats, RouterStats};

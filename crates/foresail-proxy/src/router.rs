@@ -1,28 +1,30 @@
 //! The request router at work: workers ask a model that never changes, and tell one learner, beside them, what came of it.
 
+mod learning;
+mod names;
+
 use std::cell::{Cell, RefCell};
-use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use foresail_core::fingerprint::path_pattern;
-use foresail_route::{
-    ClassKey, LoadReport, Reason, RouteOutcome, RouteRequest, Router, RouterModel, Scratch, ServiceView,
-};
-use hyper::header::{HeaderMap, HeaderName};
+use foresail_core::fingerprint::{path_pattern, pattern_name};
+use foresail_route::{ClassKey, LoadReport, Reason, RouteOutcome, RouteRequest, RouterModel, Scratch, ServiceView};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use tokio::time::{MissedTickBehavior, interval};
 
+use self::learning::keys;
+use self::names::Names;
 use crate::config::RouterSettings;
 use crate::fleet::fnv1a;
 use crate::record::content_length;
-use crate::shared::{Phase, Shared};
 use crate::stats::RouterStats;
 use crate::worker::LocalFleet;
 use crate::{ProxyConfig, clock};
+
+pub(crate) use self::learning::{Learning, learn};
 
 const X_FORESAIL_LOAD: HeaderName = HeaderName::from_static("x-foresail-load");
 
@@ -30,8 +32,6 @@ const X_FORESAIL_LOAD: HeaderName = HeaderName::from_static("x-foresail-load");
 const TICK: Duration = Duration::from_millis(20);
 /// Answers that may wait for the learner, a worker; further ones are not learned from.
 const MOST_WAITING: usize = 4_096;
-/// How often the learner says how it stands.
-const REPORT_TICKS: u32 = 25;
 
 /// What workers and learner share: one publishes models, the others leave outcomes, none waits.
 #[derive(Debug)]
@@ -42,23 +42,25 @@ pub(crate) struct SharedRouter {
     outcomes: Vec<ArcSwapOption<Vec<RouteOutcome>>>,
     lost: AtomicU64,
     report: ArcSwapOption<RouterStats>,
+    names: Names,
 }
 
 impl SharedRouter {
-    /// With a router that knows nothing, for the learner to take.
+    /// With a router that knows what was saved, or nothing, for the learner to take.
     ///
     /// # Errors
     /// For settings out of range.
-    pub(crate) fn new(settings: &RouterSettings, workers: usize) -> Result<(Self, Router), crate::Error> {
-        let mut router = fresh(settings)?;
+    pub(crate) fn new(settings: &RouterSettings, workers: usize) -> Result<(Self, Learning), crate::Error> {
+        let (mut learning, names) = Learning::start(settings)?;
         let shared = Self {
-            model: ArcSwap::from_pointee(router.model()),
+            model: ArcSwap::from_pointee(learning.model()),
             generation: AtomicU64::new(1),
             outcomes: (0..workers).map(|_| ArcSwapOption::empty()).collect(),
             lost: AtomicU64::new(0),
             report: ArcSwapOption::empty(),
+            names: Names::new(names),
         };
-        Ok((shared, router))
+        Ok((shared, learning))
     }
 
     fn publish(&self, model: RouterModel) {
@@ -69,66 +71,7 @@ impl SharedRouter {
     /// How the learner stands.
     pub(crate) fn stats(&self) -> Option<RouterStats> {
         let stats = self.report.load().as_deref().cloned()?;
-        Some(RouterStats { lost: self.lost.load(Ordering::Relaxed), ..stats })
-    }
-}
-
-fn fresh(settings: &RouterSettings) -> Result<Router, crate::Error> {
-    // The hasher's keys are the one source of entropy that the standard library offers.
-    let mut router = Router::new(settings.learn.clone(), RandomState::new().hash_one("router"))?;
-    router.follow(&keys(settings));
-    Ok(router)
-}
-
-fn keys(settings: &RouterSettings) -> Vec<u64> {
-    settings.names().map(|name| fnv1a(name.as_bytes())).collect()
-}
-
-/// Learns until the proxy drains.
-pub(crate) async fn learn(shared: Arc<Shared>, mut router: Router) {
-    let Some(place) = &shared.router else { return };
-    let mut settings = shared.config().router.clone();
-    let mut generation = shared.config_generation();
-    let mut phase = shared.phase.subscribe();
-    let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for tick in 0_u32.. {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = phase.wait_for(|phase| *phase != Phase::Running) => return,
-        }
-        let mut is_news = false;
-        if shared.config_generation() != generation {
-            generation = shared.config_generation();
-            let wanted = shared.config().router.clone();
-            if let Some(wanted) = wanted.as_ref().filter(|_| wanted != settings) {
-                let is_other = settings.as_ref().is_none_or(|old| old.learn != wanted.learn);
-                match if is_other { fresh(wanted) } else { Ok(router.clone()) } {
-                    Ok(changed) => router = changed,
-                    Err(error) => tracing::error!(%error, "the router goes on as before"),
-                }
-                router.follow(&keys(wanted));
-                is_news = true;
-            }
-            settings = wanted;
-        }
-        let mut outcomes: Vec<RouteOutcome> =
-            place.outcomes.iter().filter_map(|part| part.swap(None)).flat_map(Arc::unwrap_or_clone).collect();
-        outcomes.sort_by_key(|outcome| outcome.at_ms);
-        outcomes.iter().for_each(|outcome| router.observe(outcome));
-        if router.is_fit_due() {
-            router.fit();
-            is_news = true;
-        }
-        if is_news || !outcomes.is_empty() {
-            place.publish(router.model());
-        }
-        if tick % REPORT_TICKS == 0
-            && let Some(settings) = &settings
-        {
-            let services = settings.names().map(|name| (fnv1a(name.as_bytes()), name.to_owned())).collect();
-            place.report.store(Some(Arc::new(RouterStats { services, report: router.report(), lost: 0 })));
-        }
+        Some(RouterStats { classes: self.names.all(), lost: self.lost.load(Ordering::Relaxed), ..stats })
     }
 }
 
@@ -182,12 +125,18 @@ impl Desk {
     }
 
     /// What the router is to know of a request.
-    pub(crate) fn request(settings: &RouterSettings, parts: &Parts) -> RouteRequest {
-        let header = |name: &str| parts.headers.get(name).map(|value| fnv1a(value.as_bytes()));
+    pub(crate) fn request(&self, settings: &RouterSettings, parts: &Parts) -> RouteRequest {
+        let value = |name: &str| parts.headers.get(name).map(HeaderValue::as_bytes);
+        let header = |name: &str| value(name).map(fnv1a);
         let class = match &settings.learn.class {
             ClassKey::Header(name) => header(name).unwrap_or_default(),
             _ => path_pattern(parts.method.as_str(), parts.uri.path()),
         };
+        self.shared.names.offer(class, || match &settings.learn.class {
+            ClassKey::Header(name) => value(name)
+                .map_or_else(|| format!("without {name}"), |value| String::from_utf8_lossy(value).into_owned()),
+            _ => pattern_name(parts.method.as_str(), parts.uri.path()),
+        });
         let context = Some(settings.learn.context.as_str()).filter(|name| !name.is_empty()).and_then(header);
         let parameters = parts.uri.query().map_or(0, |query| query.bytes().filter(|byte| *byte == b'&').count() + 1);
         const DAY_US: i64 = 86_400_000_000;

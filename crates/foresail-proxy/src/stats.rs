@@ -73,6 +73,8 @@ pub struct ProxyStats {
 pub struct RouterStats {
     /// Names of the services by their keys; the empty one is that of endpoints in none.
     pub services: BTreeMap<u64, String>,
+    /// Names of classes by their keys, cut off at 64 characters and safe to show: what requests of it ask for, or their header.
+    pub classes: BTreeMap<u64, String>,
     /// What has been learned, as of the last half second.
     pub report: RouterReport,
     /// Answers that were not learned from, because the learner had fallen behind.

@@ -284,12 +284,12 @@ impl Worker {
         parts: &hyper::http::request::Parts,
     ) -> Wish {
         let is_timed = has_patience || config.retry.hedge.is_some();
-        let router = config.router.as_ref().filter(|_| self.desk.is_some());
+        let router = config.router.as_ref().zip(self.desk.as_ref());
         Wish {
             hash: self.hash(config, client, parts),
             client: self.shared.clients.hash_one(ClientId::of(client).word()),
             class: is_timed.then(|| path_pattern(parts.method.as_str(), parts.uri.path())),
-            route: router.map(|settings| Box::new(Desk::request(settings, parts))),
+            route: router.map(|(settings, desk)| Box::new(desk.request(settings, parts))),
         }
     }
 

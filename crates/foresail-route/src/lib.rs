@@ -47,7 +47,7 @@ pub use pick_log::{LoggedPick, PickLog, shares_of_picks};
 pub use retry_budget::{RetryBudget, RetryBudgetConfig};
 pub use router::{
     Choice, ClassKey, ClassReport, Expected, LoadReport, Phase, Reason, RouteOutcome, RouteRequest, Router,
-    RouterConfig, RouterModel, RouterReport, SavedRouter, Scratch, ServiceReport, ServiceView,
+    RouterConfig, RouterModel, RouterReport, SavedRouter, Scratch, ServiceReport, ServiceView, SpecialityChange,
 };
 pub use slow_start::SlowStart;
 pub use view::{Endpoints, View};

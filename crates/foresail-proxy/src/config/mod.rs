@@ -102,6 +102,7 @@ impl ProxyConfig {
     /// Paths that were relative to `folder`, from here.
     pub fn resolve(&mut self, folder: &Path) {
         let guard = self.guard.iter_mut().flat_map(|guard| guard.state.iter_mut().chain(&mut guard.geoip));
+        let router = self.router.iter_mut().filter_map(|router| router.state.as_mut());
         let log = self.access_log.iter_mut().map(|log| &mut log.path);
         let otlp = self.otlp.iter_mut().filter_map(|otlp| otlp.authorities.as_mut());
         let tls = self.listen.iter_mut().filter_map(|listen| listen.tls.as_mut()).flat_map(|tls| {
@@ -109,7 +110,7 @@ impl ProxyConfig {
             [&mut tls.certificate, &mut tls.key].into_iter().chain(more)
         });
         let picks = self.picks.iter_mut().map(|picks| &mut picks.path);
-        for path in guard.chain(log).chain(otlp).chain(tls).chain(picks) {
+        for path in guard.chain(router).chain(log).chain(otlp).chain(tls).chain(picks) {
             *path = folder.join(&path);
         }
     }

@@ -61,6 +61,10 @@ impl Ratios {
         }
     }
 
+    pub(crate) fn is_sound(&self) -> bool {
+        self.1.is_finite() && self.2.is_finite()
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> u32 {
         self.0
@@ -133,6 +137,17 @@ impl Contest {
 
     pub(crate) fn acting(&self) -> Acting {
         self.acting
+    }
+
+    /// Whether a restored one can be reckoned with at `now_ms`: one that begins later would stand still until then.
+    pub(crate) fn is_sound(&self, now_ms: u64) -> bool {
+        let Self { acting: _, since_ms, ban_ms, round, slice: _, rounds: _, sample, running, told_ms } = self;
+        since_ms.is_none_or(|since| since <= now_ms)
+            && *told_ms <= now_ms
+            && (LEAST_BAN_MS / 2..=MOST_BAN_MS).contains(ban_ms)
+            && round.iter().all(|(sum, _)| sum.is_finite())
+            && sample.is_sound()
+            && running.is_none_or(|(fast, slow)| fast.is_finite() && slow.is_finite())
     }
 
     /// Who chooses now.

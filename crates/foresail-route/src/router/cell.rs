@@ -79,9 +79,11 @@ impl Cell {
         }
     }
 
-    pub(super) fn is_sound(&self) -> bool {
-        let Self { at_ms: _, tries, failures, answers, latency, resource } = *self;
-        [latency, resource].iter().all(|sum| sum.is_finite())
+    /// Whether a restored one can be reckoned with at `now_ms`: one of a later time would not fade until then.
+    pub(super) fn is_sound(&self, now_ms: u64) -> bool {
+        let Self { at_ms, tries, failures, answers, latency, resource } = *self;
+        at_ms <= now_ms
+            && [latency, resource].iter().all(|sum| sum.is_finite())
             && [tries, failures, answers].iter().all(|count| (0.0..=2.0 * MOST).contains(count))
     }
 }
@@ -208,7 +210,7 @@ mod tests {
         cell.fade(600_000, 60_000.0);
         assert!((cell.estimate(&UNKNOWN).latency - 3.9).abs() < 0.01 && cell.tries() < 0.01);
         (0..5000).for_each(|_| cell.push(Some((2.0, 1.0))));
-        assert!(cell.tries() <= MOST && cell.is_sound());
+        assert!(cell.tries() <= MOST && cell.is_sound(600_000) && !cell.is_sound(599_999));
     }
 
     #[test]

@@ -36,6 +36,11 @@ impl HoldOut {
         is_lost
     }
 
+    /// Whether a restored one can be reckoned with.
+    pub(super) fn is_sound(&self) -> bool {
+        self.router.0.is_finite() && self.held_out.0.is_finite() && self.rounds.is_sound()
+    }
+
     /// Mean logarithm of the ratio of the costs, the router's over the others', and its standard error.
     pub(super) fn evidence(&self) -> Option<(f64, f64)> {
         self.rounds.evidence()

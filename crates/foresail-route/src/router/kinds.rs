@@ -82,9 +82,10 @@ impl<T: Default> Kinds<T> {
     }
 
     /// Whether a restored one can be reckoned with.
-    pub(super) fn is_sound(&self, services: usize, most: usize, is_sound: impl Fn(&T) -> bool) -> bool {
-        let sound =
-            |kind: &Kind<T>| kind.all.is_sound() && kind.here.len() == services && kind.here.iter().all(&is_sound);
+    pub(super) fn is_sound(&self, services: usize, most: usize, now_ms: u64, is_sound: impl Fn(&T) -> bool) -> bool {
+        let sound = |kind: &Kind<T>| {
+            kind.all.is_sound(now_ms) && kind.here.len() == services && kind.here.iter().all(&is_sound)
+        };
         self.most == most && (1..=most).contains(&self.places.len()) && self.places.iter().all(sound)
     }
 }
@@ -107,6 +108,8 @@ mod tests {
         assert_eq!(tell(&mut kinds, 8, 600), 2);
         assert_eq!([tell(&mut kinds, 9, 900), tell(&mut kinds, 7, 900), tell(&mut kinds, 8, 900)], [1, 0, 2]);
         assert_eq!(kinds.index().into_iter().collect::<Vec<_>>(), [(8, 2), (9, 1)]);
-        assert!(kinds.is_sound(1, 3, Cell::is_sound) && !kinds.is_sound(2, 3, Cell::is_sound));
+        let is_sound =
+            |kinds: &Kinds<Cell>, services, now_ms| kinds.is_sound(services, 3, now_ms, |cell| cell.is_sound(now_ms));
+        assert!(is_sound(&kinds, 1, 900) && !is_sound(&kinds, 2, 900) && !is_sound(&kinds, 1, 899));
     }
 }

@@ -14,6 +14,7 @@ use super::hold_out::HoldOut;
 use super::kinds::Kinds;
 use super::line::{self, Line, LineSums};
 use super::model::{Known, MOST_SERVICES, PairKnown, RouterModel, ServiceKnown, plain, rough};
+use super::report::SpecialityChange;
 use super::request::RouteOutcome;
 use super::reservoir::Reservoir;
 use crate::balancer::{Acting, Contest, Side};
@@ -83,8 +84,8 @@ pub(super) struct LastFit {
 }
 
 impl LastFit {
-    pub(super) fn is_sound(&self, outcomes: u64) -> bool {
-        self.outcomes <= outcomes
+    pub(super) fn is_sound(&self, outcomes: u64, now_ms: u64) -> bool {
+        self.outcomes <= outcomes && self.at_ms <= now_ms
     }
 }
 
@@ -103,6 +104,8 @@ pub(super) struct State {
     pub(super) now_ms: u64,
     pub(super) last_fit: LastFit,
     pub(super) changes: u64,
+    #[serde(default)]
+    pub(super) last_change: Option<SpecialityChange>,
     pub(super) hold_out: HoldOut,
     pub(super) contest: Contest,
 }
@@ -139,6 +142,7 @@ impl Router {
             now_ms: 0,
             last_fit: LastFit::default(),
             changes: 0,
+            last_change: None,
             hold_out: HoldOut::default(),
             contest: Contest::reigning(),
         };
@@ -241,6 +245,13 @@ impl Router {
         self.contend(outcome.reason, cost);
     }
 
+    /// The latest time of an answer, in ms of the clock that answers are told by. Whoever restores a router and has a clock that
+    /// begins anew adds this to its times: earlier ones count as this one, so that nothing would be forgotten and no contest
+    /// end until the clock has caught up.
+    pub fn now_ms(&self) -> u64 {
+        self.state.now_ms
+    }
+
     fn memory_ms(&self) -> f64 {
         self.config.memory.as_secs_f64() * 1000.0
     }
@@ -268,6 +279,8 @@ impl Router {
                 pair.cell.keep(if place == at { KEPT_HERE } else { KEPT_ELSEWHERE });
             }
             self.state.changes += 1;
+            let service = self.state.services[at].key;
+            self.state.last_change = Some(SpecialityChange { class: kind.key(), service, is_slower: standard > 0.0 });
             self.state.last_fit.has_changed = true;
         }
     }

@@ -68,6 +68,12 @@ impl LineSums {
         }
     }
 
+    /// Whether restored ones can be reckoned with at `now_ms`.
+    pub(super) fn is_sound(&self, now_ms: u64) -> bool {
+        let Self { at_ms, n, r, y, rr, ry, yy } = *self;
+        at_ms <= now_ms && [n, r, y, rr, ry, yy].iter().all(|sum| sum.is_finite() && *sum >= 0.0)
+    }
+
     fn fit(&self) -> Option<Fit> {
         if self.n < LEAST {
             return None;

@@ -28,7 +28,7 @@ pub use config::{ClassKey, RouterConfig};
 pub use learner::Router;
 pub use load_report::LoadReport;
 pub use model::{Choice, Expected, RouterModel, Scratch};
-pub use report::{ClassReport, RouterReport, ServiceReport};
+pub use report::{ClassReport, RouterReport, ServiceReport, SpecialityChange};
 pub use request::{RouteOutcome, RouteRequest, ServiceView};
 pub use saved::SavedRouter;
 

@@ -293,7 +293,7 @@ pub(super) fn plain(estimate: &Estimate) -> Belief<3> {
 }
 
 /// What is expected at the usual load, nobody else's wait included.
-fn expected(config: &RouterConfig, belief: &Belief<3>, known: &Known) -> Expected {
+pub(super) fn expected(config: &RouterConfig, belief: &Belief<3>, known: &Known) -> Expected {
     let correction = &known.correction;
     let latency_ms = belief.mean[0].exp() * correction.latency;
     let failure = (1.0 - belief.mean[1] + correction.failures).clamp(0.0, 1.0);

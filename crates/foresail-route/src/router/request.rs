@@ -47,7 +47,8 @@ pub struct RouteOutcome {
     pub latency_ms: Option<f64>,
     /// The resource used as the service reported it; else its latency stands for it.
     pub resource: Option<f64>,
-    /// When the answer came, in ms of a clock that does not go back; of the wall clock, if the state is to survive a restart.
+    /// When the answer came, in ms of a clock that does not go back; if the state is to survive a restart, of one that goes on
+    /// from [`Router::now_ms`](super::Router::now_ms).
     pub at_ms: u64,
 }
 

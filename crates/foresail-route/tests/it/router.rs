@@ -2,7 +2,8 @@
 
 use foresail_core::SeededRng;
 use foresail_route::{
-    Acting, Phase, Reason, RouteOutcome, RouteRequest, Router, RouterConfig, SavedRouter, Scratch, ServiceView,
+    Acting, Phase, Reason, RouteOutcome, RouteRequest, Router, RouterConfig, RouterModel, SavedRouter, Scratch,
+    ServiceView,
 };
 use proptest::prelude::*;
 
@@ -67,6 +68,8 @@ fn each_class_goes_where_it_is_served_best_also_after_a_change() {
     let after = play(&mut router, 1200, 3, 1, &mut now_ms, &mut rng);
     assert!(before > 0.93 && after > 0.93, "{before} {after}");
     let report = router.report();
+    let change = report.last_change.unwrap();
+    assert!(change.class < 4 && change.service < 3, "{change:?}");
     assert!(report.changes > 0 && report.importance.iter().map(|(_, share)| share).sum::<f64>() > 0.99);
     assert_eq!((report.services.len(), report.outcomes, report.acting), (3, 2400, Acting::Learner));
     let class = |service: usize| report.services[service].classes.iter().find(|class| class.class == 2).unwrap();
@@ -156,6 +159,56 @@ fn foreign_state_is_refused() {
     let newer: SavedRouter = serde_json::from_str(&text.replace("\"version\":1", "\"version\":2")).unwrap();
     let error = other.restore(newer).unwrap_err();
     assert_eq!(error.to_string(), "learned state is of version 2, version 1 is read");
+}
+
+/// A router with another seed knows and decides what the one did that was saved, without a cold start or a contest.
+#[test]
+fn what_is_decided_outlives_a_restart_with_another_seed() {
+    let (mut a, mut now_ms, mut rng) = (router(quick(), 3), 0, SeededRng::seed_from_u64(2));
+    play(&mut a, 1200, 3, 1, &mut now_ms, &mut rng);
+    let text = serde_json::to_string(&a.save()).unwrap();
+    let restored = |seed| {
+        let mut router = Router::new(quick(), seed).unwrap();
+        router.restore(serde_json::from_str(&text).unwrap()).unwrap();
+        router.follow(&[0, 1, 2]);
+        router
+    };
+    let (mut same, mut b) = (restored(5), restored(77));
+    assert_eq!((b.now_ms(), b.phase(), b.report()), (now_ms, Phase::Learned, same.report()));
+    let (before, after, views, mut scratch) = (same.model(), b.model(), views(3, 2), Scratch::default());
+    for class in 0..4 {
+        assert_eq!(before.predict(&request(class), &views), after.predict(&request(class), &views));
+        let random = rng.next_u64();
+        let mut decide = |model: &RouterModel| model.decide(&request(class), &views, random, &mut scratch).unwrap();
+        assert_eq!(decide(&before), decide(&after));
+    }
+    let good = play(&mut b, 120, 3, 1, &mut now_ms, &mut rng);
+    assert!(good > 0.9, "{good}");
+}
+
+/// A contest or a ban that begins later than now would stand still until then, and so would forgetting.
+#[test]
+fn state_of_a_time_to_come_is_refused() {
+    let (mut saved, mut now_ms, mut rng) = (router(quick(), 3), 0, SeededRng::seed_from_u64(2));
+    play(&mut saved, 300, 3, 0, &mut now_ms, &mut rng);
+    let text = serde_json::to_value(saved.save()).unwrap();
+    let later = 31_536_000_000_000_000_u64;
+    for path in [
+        "/state/contest/since_ms",
+        "/state/contest/told_ms",
+        "/state/contest/ban_ms",
+        "/state/all/at_ms",
+        "/state/last_fit/at_ms",
+        "/state/services/1/sums/at_ms",
+        "/state/classes/places/2/here/1/cell/at_ms",
+        "/state/contexts/places/1/all/at_ms",
+        "/state/now_ms",
+    ] {
+        let mut text = text.clone();
+        *text.pointer_mut(path).unwrap_or_else(|| panic!("{path}")) = later.into();
+        let error = router(quick(), 3).restore(serde_json::from_value(text).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("not that of"), "{path}: {error}");
+    }
 }
 
 /// Class, service, latency, later, reason.
