@@ -347,9 +347,12 @@ def recommendations(browser, url, proxy, reader, operator):
     wait_for("fingerprint of requests for /", lambda: [k["name"] for k in kinds()] == ["GET /"])
     show(page, "fingerprint")
     expect(page.get_by_role("table", name="Kinds of requests").locator("tbody tr")).to_contain_text("GET /")
+    show(page, "traffic")
+    expect(page.get_by_role("table", name="Classes of requests at each service").locator("tbody tr")).to_contain_text("GET /")
+    expect(page.get_by_role("table", name="Services", exact=True)).to_contain_text("first")
     context.close()
     load.stop()
-    done("a reader was refused; recommendations approved by mouse and by keyboard, one rejected, all audited; their mix shown")
+    done("a reader was refused; recommendations approved by mouse and by keyboard, one rejected, all audited; their mix and routing shown")
 
 
 def main():

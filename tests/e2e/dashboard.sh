@@ -34,6 +34,7 @@ guardrails = { surge_least = 1, surge_share = 0.1, surge_period = "2s" } # so th
 [service.web.proxy]
 listen = [{ address = "127.0.0.1:0" }]
 workers = 1
+router = { services = { first = ["1"] }, state = "web.router" } # the other copies are one more service
 
 [service.web.process]
 command = ["$FORESAIL", "sample-service", "--port={port}", "--id={id}", "--workers=2", "--service-time=3ms"]

@@ -13,7 +13,8 @@ use foresail_server::api::{
     Actor, AlertView, AlikeView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
     FingerprintView, ForecastView, GuardClientView, GuardGroupView, GuardTotals, GuardVerdictView, GuardView,
     HistoryPoint, InputView, KindView, LeadView, ModelView, OwnMetricView, PeerView, PendingView, PlaneError, Question,
-    ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
+    RoutedClassView, RoutedPairView, RoutedServiceView, RouterView, ScoreView, ServedView, ServiceView, Told,
+    UtilisationView, Word, WorkerBalancerView,
 };
 use tokio::sync::watch;
 
@@ -512,6 +513,7 @@ impl State {
                     trouble: Some("10.0.0.3: connection refused".to_owned()),
                 },
             ],
+            router: Some(router(self.tick)),
             capacity: CapacityView {
                 prior_rps: 50.0,
                 learned_rps: CAPACITY + 0.4,
@@ -660,6 +662,57 @@ fn drift(now: Timestamp, told: Vec<Told>) -> DriftView {
         ],
         compared: Some(now - Duration::from_secs(7_200)),
         told,
+    }
+}
+
+/// Three services, each good at one thing, and one of them unknown yet.
+fn router(tick: u64) -> RouterView {
+    let services =
+        [("images", 38.0, 0.31), ("reports", 61.0, 0.18), ("search", 27.0, 0.44), ("search-canary", 29.0, 0.3)];
+    let names =
+        [("GET /images/*", 9.0), ("GET /search", 24.0), ("GET /reports/*/pages/*", 52.0), ("POST /cart/*", 14.0)];
+    let pair = |class: usize, base: f64, service: usize| {
+        let home = [0, 2, 1, 2][class] == service;
+        let latency_ms = base * if home { 1.0 } else { 2.8 + 0.4 * service as f64 };
+        let tries = if service == 3 {
+            [0.0, 3.1, 0.2, 1.4][class]
+        } else {
+            (if home { 188.0 } else { 4.3 }) / (1 + class) as f64
+        };
+        let success = if home { 0.9992 } else { 0.981 };
+        let resource = 0.4 * latency_ms;
+        RoutedPairView { latency_ms, success, resource, cost: latency_ms + 1000.0 * (1.0 - success), tries }
+    };
+    let class = |(at, (name, base)): (usize, &(&str, f64))| RoutedClassView {
+        name: Some((*name).to_owned()),
+        services: (0..services.len()).map(|service| pair(at, *base, service)).collect(),
+    };
+    let importance = [
+        ("latency_of_class_here", 0.47),
+        ("size", 0.21),
+        ("service_load", 0.14),
+        ("latency_of_context_here", 0.09),
+        ("resource_of_class_here", 0.05),
+        ("hour_sin", 0.04),
+    ];
+    RouterView {
+        phase: "learned".to_owned(),
+        acting: "learner".to_owned(),
+        cost_ratio: Some((0.59, 0.53, 0.65)),
+        contest_ratio: Some((0.61, 0.57, 0.66)),
+        outcomes: 40 * tick,
+        lost: 0,
+        changes: 2,
+        importance: importance.map(|(name, share)| (name.to_owned(), share)).into(),
+        services: services
+            .map(|(name, latency_ms, steepness)| RoutedServiceView {
+                name: name.to_owned(),
+                latency_ms,
+                success: 0.9981,
+                steepness,
+            })
+            .into(),
+        classes: names.iter().enumerate().map(class).collect(),
     }
 }
 

@@ -31,6 +31,7 @@ pub use plane::{
     Actor, AlertView, AlikeView, Answer, AuditEntry, BalancerView, CapacityView, ControlPlane, DriftView, EndpointView,
     FingerprintView, ForecastView, GuardClientView, GuardGroupView, GuardTotals, GuardVerdictView, GuardView,
     HistoryPoint, InputView, KindView, LeadView, ModelView, OwnMetricView, PeerView, PendingView, PlaneError, Question,
-    Role, ScoreView, ServedView, ServiceView, Told, UtilisationView, Word, WorkerBalancerView,
+    Role, RoutedClassView, RoutedPairView, RoutedServiceView, RouterView, ScoreView, ServedView, ServiceView, Told,
+    UtilisationView, Word, WorkerBalancerView,
 };
 pub use router::router;

@@ -2,6 +2,7 @@
 
 mod guard;
 mod learned;
+mod routing;
 mod service;
 
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ pub use self::learned::{
     AlikeView, CapacityView, DriftView, FingerprintView, ForecastView, InputView, KindView, LeadView, ModelView,
     OwnMetricView, ScoreView, Told, UtilisationView,
 };
+pub use self::routing::{RoutedClassView, RoutedPairView, RoutedServiceView, RouterView};
 pub use self::service::{
     AlertView, BalancerView, EndpointView, HistoryPoint, PeerView, PendingView, ServedView, ServiceView,
     WorkerBalancerView,

@@ -168,6 +168,25 @@ shapes! {
     BalancerView: "How a balancer that learns stands against least-request" {
         policy: "text", "Its name"; workers: "[WorkerBalancerView]", "Each worker of the proxy";
     }
+    RoutedPairView: "A class of requests at a service" {
+        latency_ms: "number", "Median at the usual load"; success: "share", "Of answers"; resource: "number", "As answers name it, or else ms";
+        cost: "number", "Expected of a request"; tries: "number", "Answers that this rests on, those long ago counting less";
+    }
+    RoutedClassView: "A class of requests at each of the services" {
+        name: "text?", "What they ask for, or their header"; services: "[RoutedPairView]", "In their order";
+    }
+    RoutedServiceView: "A service as the router knows it" {
+        name: "text", "Empty for endpoints in none"; latency_ms: "number", "Median at the usual load"; success: "share", "Of answers";
+        steepness: "number", "Share of latency that one more in flight adds";
+    }
+    RouterView: "How the request router stands, and what it knows" {
+        phase: "text", "Who decides now: `cold_start`, `learned` or `baseline`"; acting: "text", "`learner`, `baseline` or `contest`";
+        cost_ratio: "(number, number, number)?", "Of the router over least-request, and its interval: of the contest, or else of what is held out";
+        contest_ratio: "(number, number, number)?", "The same of the last contest";
+        outcomes: "whole", "Answers learned from"; lost: "whole", "Answers that were not"; changes: "whole", "Found, of what services are good at";
+        importance: "[(text, share)]", "Features, largest share first"; services: "[RoutedServiceView]", "All of them";
+        classes: "[RoutedClassView]", "Most frequent first, the first of many";
+    }
     Endpoints: "Endpoints and totals" {
         service: "text", "The service"; endpoints: "[EndpointView]", "All of them"; served: "ServedView", "The totals";
     }
@@ -286,7 +305,7 @@ shapes! {
         load_rps: "number?", "Requests a second"; last: "JournalRecord?", "The newest decision"; reason: "text", "Its sentence";
         pending: "PendingView?", "Waiting for an answer"; forecast: "ForecastView?", "Of the load";
         scorecard: "ScoreView", "Since start"; hours: "[ScoreView]", "By the hour"; served: "ServedView", "Since start";
-        endpoints: "[EndpointView]", "Behind the proxy"; balancer: "BalancerView?", "If it learns"; peers: "[PeerView]", "Other proxies of these endpoints"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first";
+        endpoints: "[EndpointView]", "Behind the proxy"; balancer: "BalancerView?", "If it learns"; router: "RouterView?", "Where there is one"; peers: "[PeerView]", "Other proxies of these endpoints"; models: "[ModelView]", "Best first"; trials: "[Told]", "Newest first";
         drift: "DriftView", "Of the load"; fingerprint: "FingerprintView?", "What kind of work it is"; guard: "GuardView?", "Where there is one"; alerts: "[AlertView]", "Newest first"; utilisation: "UtilisationView", "After actions";
         capacity: "CapacityView", "Of a replica";
         startup: "(number, number, whole)", "Median and 90th percentile, seconds, and how many were measured";

@@ -50,6 +50,7 @@ pub(crate) fn files() -> Vec<File> {
         file("/assets/overview.js", SCRIPT, include_str!("overview.js")),
         file("/assets/decisions.js", SCRIPT, include_str!("decisions.js")),
         file("/assets/traffic.js", SCRIPT, include_str!("traffic.js")),
+        file("/assets/routing.js", SCRIPT, include_str!("routing.js")),
         file("/assets/models.js", SCRIPT, include_str!("models.js")),
         file("/assets/guard.js", SCRIPT, include_str!("guard.js")),
         file("/assets/fingerprint.js", SCRIPT, include_str!("fingerprint.js")),

@@ -2,6 +2,7 @@
 
 import { capital, card, chip, figure, h, put, table, tile } from "./dom.js";
 import { draw } from "./charts.js";
+import { routing } from "./routing.js";
 import { milliseconds, number, percent, plural, span } from "./format.js";
 
 const TONES = { ready: "good", "slow start": "note", starting: "note", ejected: "bad", unhealthy: "bad", "backing off": "bad", draining: "plain", stopping: "plain" };
@@ -17,11 +18,12 @@ export function mount(root, context) {
   const capacity = h("div");
   const balancer = h("div");
   const balancing = card("Balancing", balancer);
+  const router = routing();
   const curves = figure("What one more request costs", "ms, by requests in flight, as the balancer reckons: the time of the request and of those it holds up", () => curveTable());
   const curving = h("section", { class: "card", "aria-label": "What one more request costs" }, curves.node);
   let view = context.view;
   let drawn = "";
-  root.replaceChildren(h("dl", { class: "tiles" }, Object.values(tiles).map((t) => t.node)), card("Endpoints", endpoints), balancing, curving, card("Capacity and start-up", capacity));
+  root.replaceChildren(h("dl", { class: "tiles" }, Object.values(tiles).map((t) => t.node)), card("Endpoints", endpoints), router.node, balancing, curving, card("Capacity and start-up", capacity));
 
   /** Endpoints whose cost is reckoned, cheapest first. */
   const reckoned = () => view.endpoints.filter((e) => e.curve).sort((a, b) => a.curve[1][0] - b.curve[1][0]);
@@ -67,6 +69,7 @@ export function mount(root, context) {
         number(e.completed), number(e.failed), number(e.ejections)]),
       "No endpoint yet."));
     paintCurves();
+    router.update(view.router);
     balancing.hidden = !view.balancer && view.peers.length === 0;
     put(balancer, JSON.stringify([view.balancer, view.peers.map((p) => [p.address, !p.heard, p.trouble])]), () => h("dl", { class: "facts" },
       view.balancer ? [fact("Policy", `${view.balancer.policy}, held against least-request`),

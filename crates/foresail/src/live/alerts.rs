@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 
 use foresail_actuate::notify::{Alert, Severity};
 use foresail_core::Timestamp;
-use foresail_proxy::{Acting, BalancerReport};
+use foresail_proxy::{Acting, BalancerReport, RouterStats};
 use foresail_scale::controller::Alert as Condition;
 use foresail_server::api::plane::AlertView;
 use foresail_store::AlertRow;
 
 use super::notices::{Notice, Notices};
+use super::routing;
 
 /// Alerts kept to be shown.
 const SHOWN: usize = 100;
@@ -86,23 +87,38 @@ impl Alerts {
 
     /// A balancer that learns loses its say, or has it back.
     pub(super) fn balancing(&mut self, now: Timestamp, reports: &[BalancerReport]) {
-        const KIND: &str = "balancer_demoted";
         let lost = reports.iter().find(|report| report.acting == Acting::Baseline);
-        match lost {
-            None => self.end(now, KIND, ""),
-            Some(_) if self.lasting(KIND, "").is_some() => {}
-            Some(report) => {
-                let why = match report.evidence {
-                    Some((mean, error)) => {
-                        let (more, doubt) = (100.0 * (mean.exp() - 1.0), 196.0 * error);
-                        format!("its answers cost {more:.0} % more than least-request's (± {doubt:.0} %)")
-                    }
-                    None => "there is too little traffic to prove itself".to_owned(),
-                };
-                let text = format!("the balancer {} was stopped: {why}", report.policy);
-                let action = "nothing to do: least-request chooses endpoints until it is tried again".to_owned();
-                let alert = Alert::new(&self.service, KIND, Severity::Info, text, now);
-                self.begin(Alert { action: Some(action), ..alert });
+        let text = lost.map(|report| {
+            let why = match report.evidence {
+                Some((mean, error)) => {
+                    let (more, doubt) = (100.0 * (mean.exp() - 1.0), 196.0 * error);
+                    format!("its answers cost {more:.0} % more than least-request's (± {doubt:.0} %)")
+                }
+                None => "there is too little traffic to prove itself".to_owned(),
+            };
+            format!("the balancer {} was stopped: {why}", report.policy)
+        });
+        let action = "nothing to do: least-request chooses endpoints until it is tried again";
+        self.demotion(now, "balancer_demoted", text, action);
+    }
+
+    /// The request router loses its say, or has it back.
+    pub(super) fn routing(&mut self, now: Timestamp, router: Option<&RouterStats>) {
+        let lost = router.filter(|router| router.report.acting == Acting::Baseline);
+        let text =
+            lost.map(|router| format!("the request router was stopped: {}", routing::lost(router.report.contest)));
+        let action = "nothing to do: the service with the least requests in flight is chosen until it is tried again";
+        self.demotion(now, "router_demoted", text, action);
+    }
+
+    /// Begins with the first `text`, ends where there is none.
+    fn demotion(&mut self, now: Timestamp, kind: &str, text: Option<String>, action: &str) {
+        match text {
+            None => self.end(now, kind, ""),
+            Some(_) if self.lasting(kind, "").is_some() => {}
+            Some(text) => {
+                let alert = Alert::new(&self.service, kind, Severity::Info, text, now);
+                self.begin(Alert { action: Some(action.to_owned()), ..alert });
             }
         }
     }

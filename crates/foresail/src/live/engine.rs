@@ -33,7 +33,7 @@ use super::keeper::Keeper;
 use super::league::{League, LeagueOptions};
 use super::meter::{Pulse, Window, window};
 use super::notices::Notices;
-use super::{rotation, view};
+use super::{rotation, routing, view};
 use crate::clock::{Stopwatch, Tempo};
 
 /// How often arrivals are looked at between two ticks, and over how long a rise is judged.
@@ -261,6 +261,7 @@ impl Engine {
         self.alerts.follow(now, &ticked.alerts, &ticked.ended);
         if let Some((stats, _)) = &self.before {
             self.alerts.balancing(now, &stats.balancers);
+            self.alerts.routing(now, stats.router.as_ref());
         }
         self.keep(now, &observation).await;
         self.make_up_for(window.as_ref());
@@ -284,7 +285,7 @@ impl Engine {
         let stats = self.options.proxy.as_ref()?.stats();
         let (before, since) = self.before.replace((stats.clone(), Stopwatch::start()))?;
         let now = self.options.tempo.now();
-        for text in rotation::told(&before, &stats) {
+        for text in rotation::told(&before, &stats).into_iter().chain(routing::told(&before, &stats)) {
             self.write(&Entry::Told { time: now, text });
         }
         Some(window(&before, &stats, since.seconds()))

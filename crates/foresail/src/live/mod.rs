@@ -22,6 +22,7 @@ mod own_metrics;
 mod past;
 mod plane;
 mod rotation;
+mod routing;
 mod service;
 mod succession;
 mod view;

@@ -21,6 +21,7 @@ use super::fingerprint::Prints;
 use super::guard;
 use super::league::Standing;
 use super::meter::Window;
+use super::routing;
 use crate::clock::Tempo;
 
 /// Everything a view is made of.
@@ -72,6 +73,7 @@ pub(super) fn empty(options: &EngineOptions) -> ServiceView {
         endpoints: Vec::new(),
         balancer: None,
         peers: Vec::new(),
+        router: None,
         models: Vec::new(),
         trials: Vec::new(),
         drift: DriftView::default(),
@@ -155,6 +157,7 @@ pub(super) fn view(sight: Sight<'_>) -> ServiceView {
     view.endpoints = endpoints(&sight);
     view.balancer = sight.stats.and_then(|stats| balancer(&stats.balancers));
     view.peers = options.exchanged.peers.load_full().to_vec();
+    view.router = sight.stats.and_then(|stats| stats.router.as_ref()).map(routing::view);
     let ticks: Vec<f64> = sight.tick_ms.iter().copied().collect();
     let p99 = percentile(&ticks, 0.99);
     view.alerts = sight.alerts;
@@ -220,19 +223,28 @@ fn served(sight: &Sight<'_>) -> ServedView {
 
 fn balancer(reports: &[BalancerReport]) -> Option<BalancerView> {
     let worker = |report: &BalancerReport| WorkerBalancerView {
-        acting: match report.acting {
-            Acting::Contest => "contest",
-            Acting::Learner => "learner",
-            Acting::Baseline => "baseline",
-        }
-        .to_owned(),
-        cost_ratio: report.evidence.map(|(mean, error)| {
-            let ratio = |errors: f64| (mean + errors * error).exp();
-            (ratio(0.0), ratio(-1.96), ratio(1.96))
-        }),
+        acting: acting(report.acting).to_owned(),
+        cost_ratio: cost_ratio(report.evidence),
     };
     let policy = reports.first()?.policy.to_owned();
     Some(BalancerView { policy, workers: reports.iter().map(worker).collect() })
+}
+
+/// Who chooses, in a word.
+pub(super) fn acting(acting: Acting) -> &'static str {
+    match acting {
+        Acting::Contest => "contest",
+        Acting::Learner => "learner",
+        Acting::Baseline => "baseline",
+    }
+}
+
+/// A ratio of costs and its 95 % interval, of the mean of its logarithm and the standard error of that.
+pub(super) fn cost_ratio(evidence: Option<(f64, f64)>) -> Option<(f64, f64, f64)> {
+    evidence.map(|(mean, error)| {
+        let ratio = |errors: f64| (mean + errors * error).exp();
+        (ratio(0.0), ratio(-1.96), ratio(1.96))
+    })
 }
 
 /// Endpoints as the proxy sees them, and copies that it does not see yet or any more.

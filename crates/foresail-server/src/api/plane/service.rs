@@ -9,6 +9,7 @@ use super::guard::GuardView;
 use super::learned::{
     CapacityView, DriftView, FingerprintView, ForecastView, ModelView, ScoreView, Told, UtilisationView,
 };
+use super::routing::RouterView;
 
 /// A tick in the past.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,6 +89,9 @@ pub struct ServiceView {
     /// Other proxies of these endpoints that this one asks what they have learned.
     #[serde(default)]
     pub peers: Vec<PeerView>,
+    /// How the request router stands; none where there is none.
+    #[serde(default)]
+    pub router: Option<RouterView>,
     /// Forecasting models, best first.
     pub models: Vec<ModelView>,
     /// Champion/challenger history, newest first.
