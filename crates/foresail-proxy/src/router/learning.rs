@@ -52,7 +52,7 @@ impl Learning {
         let Some(path) = settings.state.as_deref() else { return Ok((learning, BTreeMap::new())) };
         let Some(kept) = learned_state::read::<Kept>(path, "router") else { return Ok((learning, BTreeMap::new())) };
         let path = path.display();
-        match resumed(settings, kept.learn, kept.router) {
+        match resumed(settings, &kept.learn, kept.router) {
             Ok(router) => {
                 tracing::info!(%path, answers = router.report().outcomes, "the router goes on as it was saved");
                 (learning.ahead_ms, learning.router) = (router.now_ms(), router);
@@ -166,8 +166,8 @@ fn fresh(settings: &RouterSettings) -> Result<Router, crate::Error> {
 ///
 /// # Errors
 /// Why it does not.
-fn resumed(settings: &RouterSettings, learn: RouterConfig, saved: SavedRouter) -> Result<Router, String> {
-    if learn != settings.learn {
+fn resumed(settings: &RouterSettings, learn: &RouterConfig, saved: SavedRouter) -> Result<Router, String> {
+    if *learn != settings.learn {
         return Err("it was learned under other settings".to_owned());
     }
     let mut router = fresh(settings).map_err(|error| error.to_string())?;
