@@ -718,13 +718,21 @@ fn router(tick: u64) -> RouterView {
 
 /// A flood that is being held, and a crawler that was.
 fn guard(now: Timestamp) -> GuardView {
-    let client = |client: &str, rps: f64, strikes, blocked_s| GuardClientView {
+    let client = |client: &str, origin: &str, rps: f64, strikes, blocked_s| GuardClientView {
         client: client.to_owned(),
+        origin: Some(origin.to_owned()),
         rps,
         limit_rps: 6.4,
         ms_per_s: 3.0 * rps,
         strikes,
         blocked_s,
+    };
+    let group = |dimension: &str, origin: Option<&str>, share, usual, evidence| GuardGroupView {
+        dimension: dimension.to_owned(),
+        origin: origin.map(str::to_owned),
+        share,
+        usual,
+        evidence,
     };
     let verdict =
         |ago: u64, client: &str, path: &str, agent: &str, count, action: &str, reason: &str| GuardVerdictView {
@@ -754,10 +762,13 @@ fn guard(now: Timestamp) -> GuardView {
             throttled: 71_204,
             blocked: 21_920,
         },
-        clients: vec![client("203.0.113.7", 812.4, 12, 48.0), client("2001:db8:7:1::/64", 64.1, 4, 0.0)],
+        clients: vec![
+            client("203.0.113.7", "country NL, AS64500", 812.4, 12, 48.0),
+            client("2001:db8:7:1::/64", "country DE", 64.1, 4, 0.0),
+        ],
         groups: vec![
-            GuardGroupView { dimension: "fingerprint".to_owned(), share: 0.812, usual: 0.004, evidence: 4.0 },
-            GuardGroupView { dimension: "network".to_owned(), share: 0.44, usual: 0.012, evidence: 3.1 },
+            group("fingerprint", None, 0.812, 0.004, 4.0),
+            group("network", Some("AS64500"), 0.44, 0.012, 3.1),
         ],
         verdicts: vec![
             verdict(

@@ -242,11 +242,11 @@ shapes! {
         challenged: "whole", "With a page"; throttled: "whole", "With 429"; blocked: "whole", "With 403";
     }
     GuardClientView: "How a client stands" {
-        client: "text", "Address, or network of IPv6"; rps: "number", "Requests a second"; limit_rps: "number", "Of them allowed under pressure";
+        client: "text", "Address, or network of IPv6"; origin: "text?", "Such as `country DE, AS64500`"; rps: "number", "Requests a second"; limit_rps: "number", "Of them allowed under pressure";
         ms_per_s: "number", "Of the endpoints' time"; strikes: "whole", "Refusals not heeded"; blocked_s: "number", "Of the block left";
     }
     GuardGroupView: "A group of requests of which there is more than usual" {
-        dimension: "text", "By what it is grouped, such as `network`"; share: "number", "Of all requests now"; usual: "number", "The most in seven days";
+        dimension: "text", "By what it is grouped, such as `network`"; origin: "text?", "Such as `country DE` or `AS64500`"; share: "number", "Of all requests now"; usual: "number", "The most in seven days";
         evidence: "number", "Logarithm of odds";
     }
     GuardVerdictView: "A verdict against a request, or several alike on one client" {

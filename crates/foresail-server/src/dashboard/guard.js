@@ -70,11 +70,11 @@ export function mount(root, context) {
     put(buttons, JSON.stringify([g.mode, g.stands_down_until]), () => standing(g));
     put(groups, JSON.stringify(g.groups), () => table("Groups of requests beyond their usual share, most telling first",
       [["group"], ["share now", "n"], ["most in 7 days", "n"], ["evidence", "n"]],
-      g.groups.map((group) => [DIMENSIONS[group.dimension] || capital(group.dimension), percent(group.share), percent(group.usual, 2), "×" + number(Math.exp(group.evidence), 1)]),
+      g.groups.map((group) => [group.origin ? `Requests from ${group.origin}` : DIMENSIONS[group.dimension] || capital(group.dimension), percent(group.share), percent(group.usual, 2), "×" + number(Math.exp(group.evidence), 1)]),
       "The mix of requests is as usual."));
     put(clients, JSON.stringify(g.clients), () => table("Clients that ask most, over the last seconds",
       [["client"], ["requests", "n"], ["of allowed", "n"], ["endpoints' time", "n"], ["refusals", "n"], ["blocked for", "n"]],
-      g.clients.map((c) => [c.client, number(c.rps, 1) + " rps", number(c.limit_rps, 1) + " rps", number(c.ms_per_s, 0) + " ms/s", number(c.strikes), c.blocked_s > 0 ? span(c.blocked_s) : "–"]),
+      g.clients.map((c) => [h("span", {}, c.client, h("span", { class: "quiet-text small" }, c.origin ? " " + c.origin : "")), number(c.rps, 1) + " rps", number(c.limit_rps, 1) + " rps", number(c.ms_per_s, 0) + " ms/s", number(c.strikes), c.blocked_s > 0 ? span(c.blocked_s) : "–"]),
       "Nobody who comes often has come in the last seconds."));
     put(verdicts, JSON.stringify([g.verdicts, g.pardons]), () => {
       const inNow = new Set(g.pardons.map(([client]) => client));

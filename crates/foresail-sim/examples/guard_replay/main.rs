@@ -6,6 +6,9 @@
 #![allow(clippy::print_stdout, clippy::disallowed_methods)] // it prints tables and measures time
 
 mod measure;
+#[allow(dead_code, reason = "tests write small ones")]
+#[path = "../../../foresail-guard/tests/it/mmdb.rs"]
+mod mmdb;
 
 use foresail_sim::site::{Attack, Tally, World};
 

@@ -1,18 +1,39 @@
 //! What a decision costs in time and in memory.
 
 use std::hint::black_box;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foresail_core::{SeededRng, Timestamp};
+use foresail_guard::geo::{Databases, Geo, MaxMind};
 use foresail_guard::{Arrival, Common, Fingerprint, Guard, GuardConfig, Kind, Learner, Load, Outcome, Secrets};
 use foresail_sim::site::{Ask, Legit};
 
+use crate::mmdb::{Value, database_of};
+
 const START: Timestamp = Timestamp::from_secs(1_772_323_200);
 
-fn guard() -> (Guard, Learner) {
+fn guard(geo: Option<Arc<dyn Geo>>) -> (Guard, Learner) {
     let config = GuardConfig::default();
-    let common = Common::new(&Secrets { hash: [11, 12], signing: [13; 32] }, None);
-    (Guard::new(&config, common, 1, SeededRng::seed_from_u64(1)), Learner::new(&config, SeededRng::seed_from_u64(2)))
+    let mut learner = Learner::new(&config, SeededRng::seed_from_u64(2));
+    learner.set_coverage(geo.as_ref().map(|geo| geo.coverage()).unwrap_or_default());
+    let common = Common::new(&Secrets { hash: [11, 12], signing: [13; 32] }, geo);
+    (Guard::new(&config, common, 1, SeededRng::seed_from_u64(1)), learner)
+}
+
+/// Two databases about as large as GeoLite2-Country and GeoLite2-ASN: half a million networks each, 250 countries, 75,000 systems.
+fn databases() -> Arc<dyn Geo> {
+    let all = |kind: &str, record: &dyn Fn(u32) -> Value| {
+        let networks =
+            (0..1_u32 << 19).map(|n| (Ipv4Addr::from(n << 13).into(), 19, record(n.wrapping_mul(0x9e37_79b9) >> 8)));
+        MaxMind::new(database_of(kind, networks)).expect("as it should be")
+    };
+    let letter = |n: u32| char::from(b'A' + (n % 16) as u8);
+    let countries =
+        all("GeoLite2-Country", &|n| Value::country(&[letter(n), letter(n / 16)].iter().collect::<String>()));
+    let systems = all("GeoLite2-ASN", &|n| Value::system(n % 75_000));
+    Arc::new(Databases::new(vec![countries, systems]))
 }
 
 /// Resident memory, in MiB.
@@ -23,7 +44,7 @@ fn resident() -> f64 {
 
 /// Sees so many different clients, five requests each, so that all are worth remembering.
 pub(crate) fn memory(sources: u64) {
-    let (mut guard, mut learner) = guard();
+    let (mut guard, mut learner) = guard(None);
     let requests = if sources > 10_000_000 { sources } else { 5 * sources };
     let start = Instant::now();
     let mut most: f64 = 0.0;
@@ -60,9 +81,24 @@ pub(crate) fn memory(sources: u64) {
     );
 }
 
-/// Times decisions one by one over usual traffic and over strangers.
+/// Times decisions without and with GeoIP, and what asking the databases takes by itself.
 pub(crate) fn cost() {
-    let (mut guard, mut learner) = guard();
+    println!("without a database");
+    decisions(None);
+    let geo = databases();
+    println!("with databases of countries and of autonomous systems");
+    decisions(Some(Arc::clone(&geo)));
+    let address = |n: u32| Ipv4Addr::from(n.wrapping_mul(0x9e37_79b9)).into();
+    let begun = Instant::now();
+    for n in 0..1_000_000 {
+        black_box(geo.locate(address(n)));
+    }
+    println!("both databases asked for an address {:.0} ns", begun.elapsed().as_nanos() as f64 / 1e6);
+}
+
+/// Times decisions one by one over usual traffic and over strangers.
+fn decisions(geo: Option<Arc<dyn Geo>>) {
+    let (mut guard, mut learner) = guard(geo);
     let mut legit = Legit::new(1, START);
     let plan = legit.plan(Duration::from_secs(86_400)).into_iter().take(400_000);
     let asks: Vec<(i64, Ask)> = plan.map(|planned| ((START + planned.after).as_micros(), planned.ask)).collect();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use foresail_core::{Quality, Timestamp};
+use foresail_guard::geo::{Location, Origin};
 use foresail_proxy::GuardAccount;
 use foresail_scale::controller::Entry;
 use foresail_server::api::plane::{GuardClientView, GuardGroupView, GuardTotals, GuardVerdictView, GuardView};
@@ -100,7 +101,7 @@ fn begun(account: &GuardAccount) -> String {
     if let Some(group) = account.groups.first() {
         text += &format!(
             "; {} are {:.1} % of all, {:.1} % at most in seven days",
-            group.dimension,
+            group.subject(),
             100.0 * group.share,
             100.0 * group.usual
         );
@@ -109,6 +110,14 @@ fn begun(account: &GuardAccount) -> String {
         text += &format!("; last {}: {}", note.client, note.verdict);
     }
     text
+}
+
+/// Where a client is, if that is known.
+fn origin(location: Location) -> Option<String> {
+    let country = location.country.map(|country| Origin::Country(country).to_string());
+    let system = location.system.map(|system| Origin::System(system).to_string());
+    let known: Vec<String> = country.into_iter().chain(system).collect();
+    (!known.is_empty()).then(|| known.join(", "))
 }
 
 /// What there is to see, on the service's clock, where it is `now`.
@@ -138,6 +147,7 @@ pub(super) fn view(account: &GuardAccount, now: Timestamp, tempo: &Tempo) -> Gua
             .iter()
             .map(|client| GuardClientView {
                 client: client.client.to_string(),
+                origin: origin(client.location),
                 rps: rounded(client.rps),
                 limit_rps: rounded(client.limit_rps),
                 ms_per_s: rounded(client.ms_per_s),
@@ -150,6 +160,7 @@ pub(super) fn view(account: &GuardAccount, now: Timestamp, tempo: &Tempo) -> Gua
             .iter()
             .map(|group| GuardGroupView {
                 dimension: group.dimension.name().to_owned(),
+                origin: group.origin.map(|origin| origin.to_string()),
                 share: rounded(group.share),
                 usual: rounded(group.usual),
                 evidence: rounded(group.evidence),
@@ -177,6 +188,7 @@ pub(super) fn view(account: &GuardAccount, now: Timestamp, tempo: &Tempo) -> Gua
 #[cfg(test)]
 mod tests {
     use foresail_core::SeededRng;
+    use foresail_guard::geo::Country;
     use foresail_guard::{Arrival, Common, Fingerprint, Guard, GuardConfig, Kind, Learner, Load, Mode, Secrets};
 
     use super::*;
@@ -256,6 +268,14 @@ mod tests {
             watch.quality(&site.tick(200, 1.0));
         }
         assert_eq!(watch.quality(&site.tick(200, 1.0)), Quality::Good);
+    }
+
+    #[test]
+    fn where_a_client_is_is_told_as_far_as_it_is_known() {
+        let country = Country::new(b"DE");
+        assert_eq!(origin(Location { country, system: Some(64_500) }).as_deref(), Some("country DE, AS64500"));
+        assert_eq!(origin(Location { country, system: None }).as_deref(), Some("country DE"));
+        assert_eq!(origin(Location::default()), None);
     }
 
     #[test]

@@ -54,6 +54,9 @@ pub struct GuardTotals {
 pub struct GuardClientView {
     /// Its address, or its network of IPv6.
     pub client: String,
+    /// Where it is, as `country DE, AS64500`, as far as a database tells.
+    #[serde(default)]
+    pub origin: Option<String>,
     /// Requests a second, over some ten seconds.
     pub rps: f64,
     /// How many it may make under pressure.
@@ -71,6 +74,9 @@ pub struct GuardClientView {
 pub struct GuardGroupView {
     /// By what it is grouped: `fingerprint`, `place`, `network`, `path`, `conduct` or `oddness`.
     pub dimension: String,
+    /// What most of its requests have in common, as `country DE` or `AS64500`, where a database tells.
+    #[serde(default)]
+    pub origin: Option<String>,
     /// Its share of all requests now, 0 to 1.
     pub share: f64,
     /// The most of its share in seven days.

@@ -177,7 +177,8 @@ folder = "web"
     #[test]
     fn paths_of_the_proxy_are_relative_to_the_file() {
         let proxy = "listen = [{ address = \"127.0.0.1:0\", tls = { certificate = \"c.pem\", key = \"/k.pem\" } }]\n\
-                     access_log = { path = \"log\" }\npicks = { path = \"picks\" }\nguard = { state = \"guard\" }";
+                     access_log = { path = \"log\" }\npicks = { path = \"picks\" }\n\
+                     guard = { state = \"guard\", geoip = [\"a.mmdb\", \"/b.mmdb\"] }";
         let text = GOOD.replace("listen = [{ address = \"127.0.0.1:0\" }]", proxy);
         let config = Config::parse(&text, Path::new("dir/foresail.toml")).expect("valid");
         let proxy = config.service["web"].proxy.as_ref().expect("there is one");
@@ -185,7 +186,9 @@ folder = "web"
         assert_eq!((tls.certificate.as_path(), tls.key.as_path()), (Path::new("dir/c.pem"), Path::new("/k.pem")));
         assert_eq!(proxy.access_log.as_ref().map(|log| log.path.as_path()), Some(Path::new("dir/log")));
         assert_eq!(proxy.picks.as_ref().map(|picks| picks.path.as_path()), Some(Path::new("dir/picks")));
-        assert_eq!(proxy.guard.as_ref().and_then(|g| g.state.as_deref()), Some(Path::new("dir/guard")));
+        let guard = proxy.guard.as_ref().expect("there is one");
+        assert_eq!(guard.state.as_deref(), Some(Path::new("dir/guard")));
+        assert_eq!(guard.geoip, [Path::new("dir/a.mmdb"), Path::new("/b.mmdb")]);
     }
 
     #[test]
