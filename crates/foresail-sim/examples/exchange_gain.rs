@@ -8,7 +8,7 @@ use foresail_core::SeededRng;
 use foresail_sim::balance::{Nature, Policy, Scenario, Story, bootstrap_interval, even, mixed, random, run, ten};
 use rayon::prelude::*;
 
-const EVERY_MS: [f64; 5] = [f64::INFINITY, 1_000.0, 100.0, 20.0, 5.0];
+const EVERY_MS: [f64; 6] = [f64::INFINITY, 1_000.0, 200.0, 100.0, 20.0, 5.0];
 
 fn main() {
     let fleets: [(&str, Vec<Nature>); 4] = [
