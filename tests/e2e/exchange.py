@@ -49,7 +49,6 @@ max = 4
 endpoints = {json.dumps(endpoints)}
 [service.web.exchange]
 peers = {json.dumps(peers)}
-every = "100ms"
 [service.web.proxy]
 listen = [{{ address = "127.0.0.1:0" }}]
 workers = 1

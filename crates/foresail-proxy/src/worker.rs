@@ -60,8 +60,10 @@ pub(crate) struct Worker {
 /// How often a balancer is asked what it has learned.
 const REPORT_MS: u64 = 1_000;
 
-/// How often balancers tell one another what they learned.
+/// How often balancers tell one another what they learned: those of one proxy, which see each other's requests in flight, and
+/// where other proxies take part, whose requests nobody here sees.
 const EXCHANGE_MS: u64 = 200;
+const WITH_OTHERS_MS: u64 = 50;
 
 /// How long an idle connection is left open in a drain: a request may be on its way, and is answered with the word that it
 /// was the last one. Closed at once, the connection would take that request with it.
@@ -136,7 +138,8 @@ impl Worker {
             }
         }
         if feedback.at_ms >= self.next_exchange_ms.get() {
-            self.next_exchange_ms.set(feedback.at_ms + EXCHANGE_MS);
+            let is_alone = self.shared.heard.load().is_empty();
+            self.next_exchange_ms.set(feedback.at_ms + if is_alone { EXCHANGE_MS } else { WITH_OTHERS_MS });
             self.exchange(balancer.as_mut(), feedback.at_ms);
         }
     }

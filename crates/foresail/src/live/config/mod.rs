@@ -246,7 +246,7 @@ folder = "web"
             (
                 "max = 20",
                 "max = 20\n[service.web.exchange]\nevery = \"1ms\"",
-                "f.toml:5: service.web.exchange: every is 1ms, accepted is 50ms to 5s",
+                "f.toml:5: service.web.exchange: every is 1ms, accepted is 20ms to 5s",
             ),
             ("[service.web]", "retain = \"1h\"\n[service.web]", "f.toml:2: retain: is 1h, accepted is 1d to 3650d"),
             (
