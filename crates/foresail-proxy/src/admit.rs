@@ -150,17 +150,15 @@ impl Worker {
         let Some(own) = balancer.share(self.index as u64, &candidates) else { return };
         self.shared.statistics[self.index].store(Some(Arc::new(own)));
         let others = self.shared.statistics.iter().enumerate().filter(|(index, _)| *index != self.index);
-        for statistics in others.filter_map(|(_, cell)| cell.load_full()) {
-            if let Err(error) = balancer.merge(SharedStatistics::clone(&statistics), Sight::Shared) {
-                tracing::debug!(%error, "another worker's statistics are of no use here");
+        let mut hear = |statistics: &SharedStatistics, sight| {
+            if let Err(error) = balancer.merge(statistics.clone(), sight) {
+                tracing::debug!(%error, ?sight, "another's statistics are of no use here");
             }
-        }
+        };
+        others.filter_map(|(_, cell)| cell.load_full()).for_each(|statistics| hear(&statistics, Sight::Shared));
         let heard = self.shared.heard.load();
-        for (_, statistics) in heard.iter().filter(|(at_ms, _)| now_ms.saturating_sub(*at_ms) < HEARD_MS) {
-            if let Err(error) = balancer.merge(statistics.clone(), Sight::Own) {
-                tracing::debug!(%error, "another proxy's statistics are of no use here");
-            }
-        }
+        let fresh = heard.iter().filter(|(at_ms, _)| now_ms.saturating_sub(*at_ms) < HEARD_MS);
+        fresh.for_each(|(_, statistics)| hear(statistics, Sight::Own));
     }
 
     /// An endpoint has a free place: lets a waiting request look, here or at another worker.
@@ -187,25 +185,29 @@ impl Lease {
 
     /// The head of an answer that is no failure has come.
     pub(crate) fn answered(&mut self, now: Instant) {
-        let first_byte_ms = now.saturating_duration_since(self.started).as_secs_f64() * 1000.0;
-        let now_ms = self.worker.shared.ms_at(now);
-        self.endpoint.slot.observe(Some(first_byte_ms), now_ms, self.decay);
+        let (first_byte_ms, now_ms) = self.took(now);
         if let Some(adaptive) = &self.worker.config().admission.adaptive {
             self.endpoint.limit.borrow_mut().observe(adaptive, first_byte_ms, self.others, now_ms);
         }
         if let Some(class) = self.class {
             self.worker.classes.borrow_mut().observe(class, first_byte_ms, now_ms);
         }
-        self.feed_back(Some(first_byte_ms), now);
     }
 
     /// Another endpoint was asked too, and has answered before this one: it takes longer than that at least.
     pub(crate) fn outpaced(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.is_settled, true) {
-            let waited_ms = now.saturating_duration_since(self.started).as_secs_f64() * 1000.0;
-            self.endpoint.slot.observe(Some(waited_ms), self.worker.shared.ms_at(now), self.decay);
-            self.feed_back(Some(waited_ms), now);
+            self.took(now);
         }
+    }
+
+    /// Tells all who choose endpoints how long this one took, and gives that in ms with the time of now.
+    fn took(&mut self, now: Instant) -> (f64, u64) {
+        let taken_ms = now.saturating_duration_since(self.started).as_secs_f64() * 1000.0;
+        let now_ms = self.worker.shared.ms_at(now);
+        self.endpoint.slot.observe(Some(taken_ms), now_ms, self.decay);
+        self.feed_back(Some(taken_ms), now);
+        (taken_ms, now_ms)
     }
 
     /// The endpoint has said what it has in flight, from whomever.
