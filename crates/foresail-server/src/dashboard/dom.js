@@ -106,3 +106,8 @@ export function toast(text, tone) {
   clearTimeout(toastTimer);
   toastTimer = setTimeout(() => node.classList.remove("shown"), 6000);
 }
+
+/** A name and its value, in a list of facts. */
+export function fact(name, value) {
+  return h("div", {}, h("dt", {}, name), h("dd", {}, value));
+}

@@ -1,6 +1,6 @@
 // The request router: who chooses the service and why, what it goes by, and what each class of requests costs where.
 
-import { card, chip, h, put, table } from "./dom.js";
+import { card, chip, fact, h, put, table } from "./dom.js";
 import { milliseconds, number, percent, plural } from "./format.js";
 
 const ACTING = {
@@ -74,8 +74,4 @@ function cell(pair, all) {
   const best = all.length > 1 && pair.cost === Math.min(...all.map((other) => other.cost));
   return h("span", {}, best ? h("strong", { class: "best" }, milliseconds(pair.latency_ms), h("span", { class: "unseen" }, " (cheapest)")) : milliseconds(pair.latency_ms),
     h("br"), h("span", { class: "quiet-text small" }, `${percent(pair.success)} · ${number(pair.resource)} · ${number(pair.tries, 0)}`));
-}
-
-function fact(name, value) {
-  return h("div", {}, h("dt", {}, name), h("dd", {}, value));
 }

@@ -1,6 +1,6 @@
 // Endpoints and what they serve.
 
-import { capital, card, chip, figure, h, put, table, tile } from "./dom.js";
+import { capital, card, chip, fact, figure, h, put, table, tile } from "./dom.js";
 import { draw } from "./charts.js";
 import { routing } from "./routing.js";
 import { milliseconds, number, percent, plural, span } from "./format.js";
@@ -104,10 +104,6 @@ function verdict(ratio) {
 /** A latency with the interval it may lie in. */
 function expected(range) {
   return range ? `${milliseconds(range[0])} (${milliseconds(range[1])} to ${milliseconds(range[2])})` : "–";
-}
-
-function fact(name, value) {
-  return h("div", {}, h("dt", {}, name), h("dd", {}, value));
 }
 
 /** A share, drawn beside the largest there is. */
